@@ -1,0 +1,197 @@
+"""Every error of ours: a stable code, an HTTP status, and whether trying again may help.
+
+    SmartyPantsError
+    ├── InvalidRequest            400  the caller can mend it
+    │   ├── ValidationFailed      422  a field is wrong
+    │   ├── PayloadTooLarge       413
+    │   └── UnsupportedMediaType  415
+    ├── NotFound                  404
+    │   ├── CollectionNotFound
+    │   ├── DocumentNotFound
+    │   ├── JobNotFound
+    │   └── ModelNotServed
+    ├── Conflict                  409
+    │   ├── EmbeddingModelMismatch
+    │   └── PruneRefused
+    ├── DocumentError             422  one document can't be indexed; the others go on
+    │   ├── DocumentUnreadable         encrypted, corrupt, vanished …
+    │   ├── DocumentTooLarge
+    │   └── DocumentTimeout
+    ├── Unavailable               503  retryable: a part is down or overloaded
+    │   ├── Overloaded            429
+    │   ├── VectorStoreUnavailable
+    │   └── LLMUnavailable
+    ├── DeadlineExceeded          504
+    └── SetupError                500  the installation or its settings are wrong
+        ├── ModelNotFound
+        ├── PluginNotFound
+        ├── NotRunning
+        └── PortTaken
+
+Errors cross process borders, so each takes its message (and hint) as positional arguments and
+passes them to `super().__init__`. A message says what went wrong and with which thing; the
+hint says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SmartyPantsError(Exception):
+    """The root: catch it to catch everything that we raise on purpose."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidRequest(SmartyPantsError):
+    code = "invalid_request"
+    status = 400
+    title = "The request is not valid"
+
+
+class ValidationFailed(InvalidRequest):
+    code = "validation_failed"
+    status = 422
+    title = "A field of the request is not valid"
+
+
+class PayloadTooLarge(InvalidRequest):
+    code = "payload_too_large"
+    status = 413
+    title = "The request is too large"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    code = "unsupported_media_type"
+    status = 415
+    title = "The content type is not supported"
+
+
+class NotFound(SmartyPantsError):
+    code = "not_found"
+    status = 404
+    title = "Not found"
+
+
+class CollectionNotFound(NotFound):
+    code = "collection_not_found"
+    title = "No such collection"
+
+
+class DocumentNotFound(NotFound):
+    code = "document_not_found"
+    title = "No such document"
+
+
+class JobNotFound(NotFound):
+    code = "job_not_found"
+    title = "No such job"
+
+
+class ModelNotServed(NotFound):
+    code = "model_not_found"
+    title = "No such model"
+
+
+class Conflict(SmartyPantsError):
+    code = "conflict"
+    status = 409
+    title = "The request conflicts with the present state"
+
+
+class EmbeddingModelMismatch(Conflict):
+    code = "embedding_model_mismatch"
+    title = "The collection was embedded with another model"
+
+
+class PruneRefused(Conflict):
+    code = "prune_refused"
+    title = "Too large a share of a source would be deleted"
+
+
+class DocumentError(SmartyPantsError):
+    code = "document_failed"
+    status = 422
+    title = "The document could not be indexed"
+
+
+class DocumentUnreadable(DocumentError):
+    code = "document_unreadable"
+    title = "The document could not be read"
+
+
+class DocumentTooLarge(DocumentError):
+    code = "document_too_large"
+    title = "The document is too large"
+
+
+class DocumentTimeout(DocumentError):
+    code = "document_timeout"
+    title = "Parsing the document took too long"
+
+
+class Unavailable(SmartyPantsError):
+    code = "unavailable"
+    status = 503
+    title = "A part of the system is not available"
+    retryable = True
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+    status = 429
+    title = "Too many requests at once"
+
+
+class VectorStoreUnavailable(Unavailable):
+    code = "vector_store_unavailable"
+    title = "The vector store does not answer"
+
+
+class LLMUnavailable(Unavailable):
+    code = "llm_unavailable"
+    title = "The language model does not answer"
+
+
+class DeadlineExceeded(SmartyPantsError):
+    code = "deadline_exceeded"
+    status = 504
+    title = "The request's deadline passed"
+    retryable = True
+
+
+class SetupError(SmartyPantsError):
+    code = "setup_error"
+    title = "The installation or its settings are wrong"
+
+
+class ModelNotFound(SetupError):
+    code = "model_files_not_found"
+    title = "The model's files could not be found"
+
+
+class PluginNotFound(SetupError):
+    code = "plugin_not_found"
+    title = "No such plugin"
+
+
+class NotRunning(SetupError):
+    code = "not_running"
+    title = "The system is not running"
+
+
+class PortTaken(SetupError):
+    code = "port_taken"
+    title = "The port is in use"

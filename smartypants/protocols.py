@@ -1,0 +1,172 @@
+"""The page a plugin author reads: what can be swapped, and what each part promises.
+
+A plugin is a class in a module named like the value that selects it (`parsers/…`,
+`embedders/…`), or an entry point of another package in the group `smartypants.KIND`. The
+keywords of its `__init__` are its configuration. `smartypants.testing` has the contract suite
+that every plugin of a kind must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smartypants.types import (
+    Candidate,
+    Chunk,
+    Delta,
+    DocumentRef,
+    Filters,
+    Message,
+    ParsedDocument,
+    SamplingParams,
+)
+
+Vectors = NDArray[np.float32]
+"""Unit-length embeddings, shape (n, dimension)."""
+
+
+class Connector(Protocol):
+    """Lists and fetches the documents of one source."""
+
+    @property
+    def source_id(self) -> str: ...
+
+    @property
+    def uri(self) -> str: ...
+
+    def discover(self) -> Iterator[DocumentRef]:
+        """Every document of the source. An error means that the listing is not complete."""
+        ...
+
+    def fetch(self, ref: DocumentRef) -> bytes:
+        """The document's bytes. Raises `DocumentError` if they can't be had."""
+        ...
+
+
+class Parser(Protocol):
+    """Turns bytes into Markdown. Pure: same bytes, same result; runs in a process of its own."""
+
+    media_types: tuple[str, ...]
+
+    def parse(self, data: bytes, *, name: str, media_type: str) -> ParsedDocument:
+        """Raises `DocumentUnreadable` for bytes that are not what the media type says."""
+        ...
+
+
+class Chunker(Protocol):
+    """Cuts a document's text along its structure."""
+
+    def split(self, text: str) -> list[tuple[int, int]]:
+        """Character ranges in order, each within the token limit, none only white space."""
+        ...
+
+
+class Embedder(Protocol):
+    """Maps texts to unit vectors."""
+
+    model: str
+    dimension: int
+    max_tokens: int
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row a text, in the order given; longer texts are cut at `max_tokens`."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Keeps chunks with their vectors; finds them by vector and by words (BM25)."""
+
+    def create(self, physical: str, *, dimension: int) -> None:
+        """Idempotent."""
+        ...
+
+    def upsert(
+        self,
+        physical: str,
+        chunks: Sequence[Chunk],
+        vectors: Vectors,
+        *,
+        acl_id: int,
+        source_id: str,
+    ) -> None:
+        """Idempotent; durable after `flush`."""
+        ...
+
+    def flush(self, physical: str) -> None: ...
+
+    def dense(
+        self,
+        physical: str,
+        vector: Vectors,
+        *,
+        limit: int,
+        acl_ids: Sequence[int],
+        filters: Filters,
+    ) -> list[Candidate]:
+        """Best first by cosine similarity; `vector` has shape (dimension,)."""
+        ...
+
+    def lexical(
+        self, physical: str, text: str, *, limit: int, acl_ids: Sequence[int], filters: Filters
+    ) -> list[Candidate]:
+        """Best first by BM25."""
+        ...
+
+    def delete_versions(self, physical: str, document_id: str, *, keep: str | None) -> None:
+        """Remove the document's chunks, except those of the version `keep`."""
+        ...
+
+    def count(self, physical: str) -> int: ...
+
+    def drop(self, physical: str) -> None:
+        """Idempotent."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under keys such as `raw/<document_id>/<version>`."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Atomic: a reader sees nothing or everything."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Raises `NotFound`."""
+        ...
+
+    def delete(self, prefix: str) -> None:
+        """Remove every key below the prefix; idempotent."""
+        ...
+
+
+class Reranker(Protocol):
+    """Scores passages against a query."""
+
+    model: str
+
+    def scores(self, query: str, passages: Sequence[str]) -> list[float]:
+        """One score a passage; higher is better."""
+        ...
+
+
+class LLM(Protocol):
+    """Generates text from a conversation."""
+
+    model: str
+    context_window: int
+    """Tokens of prompt and answer together."""
+
+    def generate(
+        self, messages: Sequence[Message], params: SamplingParams, *, request_id: str
+    ) -> AsyncIterator[Delta]:
+        """Deltas as they come, at least one, the last with a finish reason. Closing the
+        iterator frees the slot. Raises `InvalidRequest` for a prompt that does not fit."""
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Exact where the tokenizer is at hand, else an estimate from above."""
+        ...

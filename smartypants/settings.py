@@ -1,0 +1,305 @@
+"""What was chosen: one frozen tree, from `smartypants.yaml` and the environment.
+
+The file is `$SMARTYPANTS_CONFIG`, or `smartypants.yaml` in the working directory. A variable
+such as `SMARTYPANTS_HTTP__PORT=9000` overrides `http.port`. An unknown key is an error.
+`docs/configuration.md` is generated from the descriptions here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Options = dict[str, str | int | float | bool | None]
+
+ENV_PREFIX = "SMARTYPANTS_"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HttpSettings(Section):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8000, description="Port to listen on.")
+    max_body_bytes: PositiveInt = Field(
+        64 * 2**20, description="Largest request body; a larger one answers 413."
+    )
+    max_query_chars: PositiveInt = Field(
+        8_000, description="Longest query or question; a longer one answers 422."
+    )
+    max_top_k: PositiveInt = Field(100, description="Largest `top_k`.")
+
+
+class LedgerSettings(Section):
+    url: str | None = Field(
+        None, description="SQLAlchemy URL. Default: SQLite in `data_dir`, one machine only."
+    )
+
+
+class BlobSettings(Section):
+    uri: str | None = Field(
+        None, description="Where raw files and texts are kept. Default: `data_dir`/blobs."
+    )
+
+
+class VectorSettings(Section):
+    kind: str = Field("milvus", description="Plugin in `smartypants.vectorstores`.")
+    uri: str | None = Field(
+        None,
+        description="A Milvus server's URI. Default: an embedded Milvus Lite server in `data_dir`.",
+    )
+    embedded_port: Port = Field(19530, description="Port of the embedded server, on loopback.")
+    token_env: str | None = Field(
+        None, description="Environment variable that holds the Milvus token."
+    )
+
+
+class EmbedderSettings(Section):
+    kind: str = Field("sentence_transformers", description="Plugin in `smartypants.embedders`.")
+    model: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        description="A folder, a hub id, or the id of a model that an installed package carries.",
+    )
+    device: str | None = Field(None, description="`cpu`, `cuda`, … Default: what is there.")
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads for each worker. Default: the cores shared among workers."
+    )
+    batch_tokens: PositiveInt = Field(
+        8192, description="Padded tokens in one forward pass, the unit of work on the device."
+    )
+
+
+class ChunkerSettings(Section):
+    kind: str = Field("markdown", description="Plugin in `smartypants.chunkers`.")
+    max_tokens: PositiveInt | None = Field(
+        None, description="Tokens a chunk. Default: the embedding model's limit."
+    )
+    context_tokens: Annotated[int, Field(ge=0)] = Field(
+        48, description="Tokens of that limit kept free for the title and headings above a chunk."
+    )
+
+
+class ParsingSettings(Section):
+    max_document_bytes: PositiveInt = Field(
+        100 * 2**20, description="A larger document is a failed row."
+    )
+    max_expanded_bytes: PositiveInt = Field(
+        500 * 2**20, description="Unpacked size at which an archive counts as a bomb."
+    )
+    max_text_chars: PositiveInt = Field(
+        20_000_000, description="A document with more text is a failed row."
+    )
+    timeout_s: PositiveFloat = Field(60.0, description="After this long a parser is ended.")
+    memory_bytes: PositiveInt = Field(
+        4 * 2**30, description="Address space of the parsing process."
+    )
+
+
+class IngestSettings(Section):
+    read_workers: PositiveInt = Field(1, description="Actors that read, parse and chunk.")
+    embed_workers: PositiveInt = Field(1, description="Actors that embed, at least.")
+    max_embed_workers: PositiveInt | None = Field(
+        None, description="Embedding actors, at most. Default: as many as `embed_workers`."
+    )
+    embed_cpus: NonNegativeFloat = Field(1.0, description="Logical CPUs an embedding actor books.")
+    embed_gpus: NonNegativeFloat | None = Field(
+        None, description="GPUs an embedding actor books. Default: 1 where there is a GPU, else 0."
+    )
+    read_batch: PositiveInt = Field(16, description="Documents in one batch of the read stage.")
+    part_chunks: PositiveInt = Field(
+        128, description="A longer document travels in parts of this many chunks."
+    )
+    embed_batch: PositiveInt = Field(32, description="Document parts in one batch to embed.")
+    write_batch: PositiveInt = Field(64, description="Document parts in one write to the store.")
+    commit_interval_s: PositiveFloat = Field(
+        2.0, description="Finished documents are flushed and committed this often."
+    )
+    prune_max_share: Share = Field(
+        0.2,
+        description="If more than this share of a source would be deleted, stop and ask.",
+    )
+    prune_min_documents: Annotated[int, Field(ge=0)] = Field(
+        5, description="The guard lets this many deletions pass whatever their share."
+    )
+    max_attempts: PositiveInt = Field(
+        3, description="Runs in which a document whose failure may pass is tried again."
+    )
+
+
+class RetrievalSettings(Section):
+    candidates: PositiveInt = Field(100, description="Chunks that each leg returns.")
+    rrf_k: PositiveInt = Field(60, description="The constant of reciprocal rank fusion.")
+
+
+class RerankerSettings(Section):
+    kind: str = Field("cross_encoder", description="Plugin in `smartypants.rerankers`.")
+    model: str | None = Field(
+        None, description="A folder or hub id. Without one the fused order stands."
+    )
+    device: str | None = Field(None, description="`cpu`, `cuda`, … Default: what is there.")
+    depth: PositiveInt = Field(32, description="Hits that are reranked.")
+    batch_size: PositiveInt = Field(32, description="Pairs in one forward pass.")
+
+
+class LLMSettings(Section):
+    kind: str = Field(
+        "vllm", description="Plugin in `smartypants.llms`: `vllm`, or `openai` for any endpoint."
+    )
+    model: str = Field(
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        description="A folder, a hub id, or the id of a model that an installed package carries.",
+    )
+    served_name: str | None = Field(None, description="The name in `/v1/models`. Default: `model`.")
+    max_model_len: PositiveInt = Field(2048, description="Tokens of prompt and answer together.")
+    max_num_seqs: PositiveInt = Field(16, description="Sequences that vLLM runs at once.")
+    gpu_memory_utilization: Share = Field(
+        0.6, description="Share of a GPU's memory that vLLM takes."
+    )
+    tensor_parallel_size: PositiveInt = Field(1, description="GPUs that one engine spans.")
+    engine: Options = Field(
+        default_factory=dict, description="Further vLLM engine arguments, passed as they are."
+    )
+    api_base: str | None = Field(None, description="Base URL of an OpenAI-compatible endpoint.")
+    api_key_env: str | None = Field(
+        None, description="Environment variable that holds that endpoint's key."
+    )
+    timeout_s: PositiveFloat = Field(120.0, description="Time limit for a call to that endpoint.")
+
+
+class AnswerSettings(Section):
+    top_k: PositiveInt = Field(6, description="Passages that are considered for the prompt.")
+    context_tokens: PositiveInt = Field(1200, description="Prompt tokens for passages, at most.")
+    max_tokens: PositiveInt = Field(192, description="Tokens of an answer, at most.")
+    min_similarity: Annotated[float, Field(ge=-1, le=1)] = Field(
+        0.25, description="If no passage is this close (cosine), the answer is `not found`."
+    )
+    min_support: Share = Field(
+        0.6, description="Share of a sentence's content that a passage must carry to be cited."
+    )
+
+
+class Scaling(Section):
+    """Autoscaling and queue limits of one deployment."""
+
+    min_replicas: Annotated[int, Field(ge=0)] = 1
+    max_replicas: PositiveInt = 1
+    target_ongoing_requests: PositiveFloat = 16.0
+    max_ongoing_requests: PositiveInt = 64
+    max_queued_requests: Annotated[int, Field(ge=-1)] = 256
+    num_cpus: NonNegativeFloat = 0.1
+    num_gpus: NonNegativeFloat = 0.0
+
+
+def _scaling(text: str, **values: Any) -> Any:
+    return Field(default_factory=lambda: Scaling(**values), description=text)
+
+
+class ServeSettings(Section):
+    """One entry a deployment of the query program."""
+
+    ingress: Scaling = _scaling(
+        "HTTP ingress.", max_ongoing_requests=512, max_queued_requests=1024, max_replicas=4
+    )
+    query_processor: Scaling = _scaling("Query processor.", max_replicas=4)
+    retriever: Scaling = _scaling("Retriever.", max_replicas=4)
+    embedder: Scaling = _scaling("Query embedder.", max_replicas=2)
+    reranker: Scaling = _scaling("Reranker.", max_replicas=2)
+    llm: Scaling = _scaling("LLM.", target_ongoing_requests=8, max_queued_requests=64)
+
+
+class RaySettings(Section):
+    address: str | None = Field(
+        None, description="A cluster to join, or `auto`. Default: a local one, ended with us."
+    )
+    num_cpus: PositiveInt | None = Field(
+        None, description="Logical CPUs of a local Ray. Default: four times the cores, 8 at least."
+    )
+    object_store_bytes: PositiveInt = Field(
+        512 * 2**20, description="Object store of a local Ray."
+    )
+    dashboard: bool = Field(False, description="Start Ray's dashboard on a local Ray.")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level.")
+    format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text.")
+
+
+class Settings(BaseSettings):
+    """The root of the tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        extra="forbid",
+        frozen=True,
+    )
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".smartypants",
+        description="Where a single machine keeps everything.",
+    )
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="`auto` looks for an NVIDIA GPU."
+    )
+    default_collection: str = Field("default", description="Used where none is named.")
+    http: HttpSettings = HttpSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    blobs: BlobSettings = BlobSettings()
+    vectors: VectorSettings = VectorSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    chunker: ChunkerSettings = ChunkerSettings()
+    parsing: ParsingSettings = ParsingSettings()
+    ingest: IngestSettings = IngestSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    reranker: RerankerSettings = RerankerSettings()
+    llm: LLMSettings = LLMSettings()
+    answers: AnswerSettings = AnswerSettings()
+    serve: ServeSettings = ServeSettings()
+    ray: RaySettings = RaySettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def ledger_url(self) -> str:
+        return self.ledger.url or f"sqlite:///{self.data_dir / 'ledger.db'}"
+
+    @property
+    def blob_uri(self) -> str:
+        return self.blobs.uri or (self.data_dir / "blobs").absolute().as_uri()
+
+    @property
+    def embedded_vectors(self) -> bool:
+        return self.vectors.uri is None
+
+    @property
+    def vector_uri(self) -> str:
+        return self.vectors.uri or f"http://127.0.0.1:{self.vectors.embedded_port}"
+
+    @property
+    def model_cache(self) -> Path:
+        return self.data_dir / "models"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = Path(os.environ.get(f"{ENV_PREFIX}CONFIG", "smartypants.yaml"))
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, path)

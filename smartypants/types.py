@@ -1,0 +1,255 @@
+"""What flows through both programs: documents, chunks, queries, hits, answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+PUBLIC = "public"
+"""The principal that everybody has."""
+
+
+def stable_id(*parts: str | int) -> str:
+    """A 32-character hexadecimal id (blake2b, 128 bits) that depends on the parts alone."""
+    joined = "\x1f".join(str(part) for part in parts)
+    return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def content_version(data: bytes) -> str:
+    """The version of a document whose source offers no revision: a hash of its bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+# --- documents -----------------------------------------------------------------------------
+
+
+class DocumentState(StrEnum):
+    """`pending → indexed | failed | deleted`; see DESIGN, the ledger is the truth."""
+
+    PENDING = "pending"
+    INDEXED = "indexed"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """Where a document is and how to notice that it changed, without reading it.
+
+    `etag` is the source's cheap change marker (an S3 ETag, `mtime-size` of a file).
+    """
+
+    source_id: str
+    uri: str
+    name: str
+    etag: str
+    size: int
+    media_type: str | None = None
+    title: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    principals: tuple[str, ...] = (PUBLIC,)
+
+    @property
+    def document_id(self) -> str:
+        return stable_id(self.source_id, self.uri)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A labelled position in a document's text: a page, a slide or a sheet starts here."""
+
+    offset: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """A document as Markdown, with the places where its pages start (character offsets)."""
+
+    text: str
+    title: str | None = None
+    pages: tuple[Mark, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: `text == document.text[start:end]`, and where it stands.
+
+    `headings` is the path of headings above it, outermost first; `page` a label such as
+    "3" (PDF), "slide 2" or a sheet's name.
+    """
+
+    document_id: str
+    version: str
+    index: int
+    text: str
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+    page: str | None = None
+
+    @property
+    def chunk_id(self) -> str:
+        return stable_id(self.document_id, self.version, self.index)
+
+    @property
+    def context(self) -> str:
+        """What the passage needs around it to be found: its headings, on one line."""
+        return " › ".join(self.headings)
+
+    @property
+    def searched_text(self) -> str:
+        """What is embedded and indexed for BM25: the context line, then the passage."""
+        return f"{self.context}\n{self.text}" if self.headings else self.text
+
+
+# --- queries -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Restrictions on documents; empty means no restriction."""
+
+    document_ids: tuple[str, ...] = ()
+    source_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search as its caller put it."""
+
+    text: str
+    collection: str
+    top_k: int = 10
+    filters: Filters = Filters()
+    rerank: bool | None = None
+    principals: tuple[str, ...] = (PUBLIC,)
+    request_id: str = ""
+    deadline: float | None = None
+    """Unix time in seconds after which nobody waits for the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """What the query processor decided: everything the retriever needs, nothing else."""
+
+    query: Query
+    text: str
+    physical_collection: str
+    acl_ids: tuple[int, ...]
+    candidates: int
+    rerank: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk as a vector store returns it, with the score of one leg."""
+
+    chunk: Chunk
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A passage of a readable, current document, with every score that ranked it."""
+
+    chunk: Chunk
+    score: float
+    scores: Mapping[str, float]
+    title: str
+    uri: str
+    source_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first; `skipped` names the steps left out and why; `timings_ms` by step."""
+
+    hits: tuple[SearchHit, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+# --- generation ----------------------------------------------------------------------------
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How to sample; the names are OpenAI's."""
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of generated text; the last one carries the finish reason and token counts."""
+
+    text: str
+    finish_reason: Literal["stop", "length"] | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The exact passage that supports a sentence: `passage == document.text[start:end]`."""
+
+    number: int
+    document_id: str
+    chunk_id: str
+    title: str
+    uri: str
+    section: str
+    page: str | None
+    passage: str
+    start: int
+    end: int
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose text carries `[n]` after each sentence that citation n supports."""
+
+    text: str
+    found: bool
+    citations: tuple[Citation, ...] = ()
+    hits: tuple[SearchHit, ...] = ()
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    supported_sentences: int = 0
+    sentences: int = 0
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+AnswerEvent = SearchResult | Delta | Citation | Answer
+"""A streamed answer: the hits, then deltas and citations as they come, then the whole."""
+
+
+def best_per_document(hits: Sequence[SearchHit]) -> list[SearchHit]:
+    """Keep each document's best hit, in the order given."""
+    seen: dict[str, SearchHit] = {}
+    for hit in hits:
+        seen.setdefault(hit.chunk.document_id, hit)
+    return list(seen.values())
