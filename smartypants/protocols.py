@@ -8,7 +8,7 @@ that every plugin of a kind must pass.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -72,6 +72,11 @@ class Embedder(Protocol):
     dimension: int
     max_tokens: int
 
+    @staticmethod
+    def shape(path: str) -> tuple[int, int]:
+        """(dimension, max_tokens) of the model in a folder, without loading it."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row a text, in the order given; longer texts are cut at `max_tokens`."""
         ...
@@ -90,10 +95,10 @@ class VectorStore(Protocol):
         chunks: Sequence[Chunk],
         vectors: Vectors,
         *,
-        acl_id: int,
-        source_id: str,
+        acl_ids: Sequence[int],
+        source_ids: Sequence[str],
     ) -> None:
-        """Idempotent; durable after `flush`."""
+        """One vector, acl id and source id a chunk. Idempotent; durable after `flush`."""
         ...
 
     def flush(self, physical: str) -> None: ...
@@ -116,8 +121,8 @@ class VectorStore(Protocol):
         """Best first by BM25."""
         ...
 
-    def delete_versions(self, physical: str, document_id: str, *, keep: str | None) -> None:
-        """Remove the document's chunks, except those of the version `keep`."""
+    def delete_versions(self, physical: str, keep: Mapping[str, str | None]) -> None:
+        """Remove the chunks of these documents, except those of the version given for each."""
         ...
 
     def count(self, physical: str) -> int: ...

@@ -95,9 +95,6 @@ class ParsingSettings(Section):
     max_document_bytes: PositiveInt = Field(
         100 * 2**20, description="A larger document is a failed row."
     )
-    max_expanded_bytes: PositiveInt = Field(
-        500 * 2**20, description="Unpacked size at which an archive counts as a bomb."
-    )
     max_text_chars: PositiveInt = Field(
         20_000_000, description="A document with more text is a failed row."
     )
@@ -226,15 +223,15 @@ class RaySettings(Section):
     num_cpus: PositiveInt | None = Field(
         None, description="Logical CPUs of a local Ray. Default: four times the cores, 8 at least."
     )
-    object_store_bytes: PositiveInt = Field(
-        512 * 2**20, description="Object store of a local Ray."
-    )
+    object_store_bytes: PositiveInt = Field(512 * 2**20, description="Object store of a local Ray.")
     dashboard: bool = Field(False, description="Start Ray's dashboard on a local Ray.")
 
 
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level.")
-    format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text.")
+    format: Literal["json", "console"] = Field(
+        "json", description="One JSON object a line, or text."
+    )
 
 
 class Settings(BaseSettings):

@@ -39,7 +39,8 @@ class DocumentState(StrEnum):
 class DocumentRef:
     """Where a document is and how to notice that it changed, without reading it.
 
-    `etag` is the source's cheap change marker (an S3 ETag, `mtime-size` of a file).
+    `etag` is the source's cheap change marker (an S3 ETag, `mtime-size` of a file). `metadata`
+    is what the source says of it; a `title` there beats the one that the parser finds.
     """
 
     source_id: str
@@ -48,7 +49,6 @@ class DocumentRef:
     etag: str
     size: int
     media_type: str | None = None
-    title: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     principals: tuple[str, ...] = (PUBLIC,)
 
@@ -79,8 +79,9 @@ class ParsedDocument:
 class Chunk:
     """A passage: `text == document.text[start:end]`, and where it stands.
 
-    `headings` is the path of headings above it, outermost first; `page` a label such as
-    "3" (PDF), "slide 2" or a sheet's name.
+    `headings` is the path of headings in force, outermost first; `page` a label such as "3"
+    (PDF), "slide 2" or a sheet's name; `context` what stands above the passage and helps to
+    find it: the document's title and the headings before it.
     """
 
     document_id: str
@@ -91,20 +92,16 @@ class Chunk:
     end: int
     headings: tuple[str, ...] = ()
     page: str | None = None
+    context: str = ""
 
     @property
     def chunk_id(self) -> str:
         return stable_id(self.document_id, self.version, self.index)
 
     @property
-    def context(self) -> str:
-        """What the passage needs around it to be found: its headings, on one line."""
-        return " › ".join(self.headings)
-
-    @property
     def searched_text(self) -> str:
-        """What is embedded and indexed for BM25: the context line, then the passage."""
-        return f"{self.context}\n{self.text}" if self.headings else self.text
+        """What is embedded and indexed for BM25."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
 
 
 # --- queries -------------------------------------------------------------------------------

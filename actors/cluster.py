@@ -1,0 +1,85 @@
+"""Joins a Ray cluster, or starts a local one with the switches that we measured."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import ray
+
+from smartypants.errors import SetupError
+from smartypants.settings import Settings
+
+# All of these must be in the environment before Ray starts. docs/decisions.md has the figures.
+ENVIRONMENT = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
+    "RAY_worker_niceness": "0",  # niced workers starve beside anything else on the machine
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_V2_ENABLED": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TOKENIZERS_PARALLELISM": "true",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def scratch_dir(settings: Settings) -> Path:
+    """A short path for Ray's and HAProxy's sockets: theirs may have 107 characters at most."""
+    digest = hashlib.blake2b(os.fsencode(settings.data_dir.absolute()), digest_size=4).hexdigest()
+    return Path(tempfile.gettempdir(), f"smartypants-{os.getuid()}-{digest}")
+
+
+def start(settings: Settings) -> None:
+    """Start a local Ray that ends with this process, or join the one in `ray.address`."""
+    if ray.is_initialized():
+        return
+    if settings.ray.address is not None:
+        refuse_embedded_parts(settings)
+        ray.init(address=settings.ray.address, log_to_driver=False)
+        return
+    for name, value in (ENVIRONMENT | _haproxy_environment(settings)).items():
+        os.environ.setdefault(name, value)
+    scratch = scratch_dir(settings)
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ray.init(
+        address="local",
+        num_cpus=settings.ray.num_cpus or max(8, 4 * (os.cpu_count() or 1)),
+        include_dashboard=settings.ray.dashboard,
+        object_store_memory=settings.ray.object_store_bytes,
+        _temp_dir=str(scratch),
+        log_to_driver=False,
+    )
+
+
+def refuse_embedded_parts(settings: Settings) -> None:
+    """Raises `SetupError` if a part that only one machine can use is configured for a cluster."""
+    embedded = []
+    if settings.ledger_url.startswith("sqlite"):
+        embedded.append("SQLite as the ledger (set ledger.url to a PostgreSQL URL)")
+    if settings.embedded_vectors:
+        embedded.append("Milvus Lite (set vectors.uri to a Milvus server)")
+    if settings.blobs.uri is None:
+        embedded.append("a local folder for blobs (set blobs.uri to a bucket or a shared mount)")
+    if embedded:
+        raise SetupError(
+            f"A Ray cluster can't use {', nor '.join(embedded)}.",
+            "Unset ray.address to run on one machine.",
+        )
+
+
+def _haproxy_environment(settings: Settings) -> dict[str, str]:
+    folder = scratch_dir(settings) / "haproxy"
+    return {
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(settings.http.port + 1101),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(settings.http.port + 404),
+    }

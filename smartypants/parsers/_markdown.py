@@ -1,0 +1,67 @@
+"""What the parsers share: Markdown from HTML, tables, and parts joined with their marks."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+from smartypants.types import Mark
+
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_GAPS = re.compile(r"\n{3,}")
+
+
+def from_html(source: str) -> str:
+    """The readable part of an HTML page as Markdown, without navigation and scripts."""
+    import html_to_markdown
+
+    options = html_to_markdown.ConversionOptions(
+        extract_metadata=False,
+        skip_images=True,
+        compact_tables=True,
+        exclude_selectors=["nav", "footer", "aside", "script", "style", "template"],
+    )
+    return (html_to_markdown.convert(source, options).content or "").strip()
+
+
+def html_title(source: str) -> str | None:
+    """The text of the page's `<title>`, if it has one."""
+    match = _TITLE.search(source[:100_000])
+    title = " ".join(html.unescape(match[1]).split()) if match else ""
+    return title or None
+
+
+def table(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as a Markdown table; the first row is its head."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    width = max((len(row) for row in cells), default=0)
+    if width == 0:
+        return ""
+    lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in cells]
+    lines.insert(1, "|" + " --- |" * width)
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return " ".join(str(value).split()).replace("|", "\\|")
+
+
+def join(parts: Iterable[tuple[str | None, str]]) -> tuple[str, tuple[Mark, ...]]:
+    """Labelled parts as one text, and where each labelled one starts; empty ones are left out."""
+    texts: list[str] = []
+    marks: list[Mark] = []
+    offset = 0
+    for label, part in parts:
+        text = _GAPS.sub("\n\n", part).strip()
+        if not text:
+            continue
+        if label is not None:
+            marks.append(Mark(offset, label))
+        texts.append(text)
+        offset += len(text) + 2
+    return "\n\n".join(texts), tuple(marks)
