@@ -1,0 +1,46 @@
+"""What the HTTP layer calls: plain async callables, whatever stands behind them.
+
+In the query program they are calls to other deployments; in tests, functions of one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from smartypants.protocols import BlobStore, Vectors, VectorStore
+from smartypants.settings import Settings
+from smartypants.types import AnswerEvent, Delta, Message, Query, SamplingParams, SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a part can serve, and what there is to know about it."""
+
+    ready: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """A question, and how to answer it."""
+
+    query: Query
+    sampling: SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a route needs."""
+
+    settings: Settings
+    engine: Engine
+    blobs: BlobStore
+    vectors: VectorStore
+    search: Callable[[Query], Awaitable[SearchResult]]
+    answer: Callable[[AnswerRequest], AsyncIterator[AnswerEvent]]
+    generate: Callable[[Sequence[Message], SamplingParams, str], AsyncIterator[Delta]]
+    embed: Callable[[Sequence[str]], Awaitable[Vectors]]
+    readiness: Callable[[], Awaitable[dict[str, Readiness]]]
