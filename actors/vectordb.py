@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import ray
 import structlog
@@ -91,7 +92,7 @@ def _log_file(settings: Settings) -> Path:
     return folder / "milvus-lite.log"
 
 
-def start_vector_server(settings: Settings) -> ActorHandle | None:
+def start_vector_server(settings: Settings) -> ActorHandle[Any] | None:
     """Start the embedded server and wait until it answers; None where a Milvus is configured.
 
     Raises `PortTaken`: two servers would share the port, and each answer some of the calls.
@@ -104,7 +105,8 @@ def start_vector_server(settings: Settings) -> ActorHandle | None:
             f"Port {port} of the embedded vector server is in use.",
             "End what uses it, or set vectors.embedded_port.",
         )
-    server = ray.remote(num_cpus=0, max_restarts=-1, max_concurrency=4)(VectorServer).remote(
+    actor: Any = ray.remote(VectorServer)
+    server: ActorHandle[Any] = actor.options(num_cpus=0, max_restarts=-1, max_concurrency=4).remote(
         settings
     )
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from pathlib import PurePath
 
 from smartypants.errors import DocumentUnreadable
@@ -46,6 +47,17 @@ EXTENSIONS: dict[str, str] = {
     ".xlsx": XLSX,
 }
 
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    NotImplementedError,
+)
+"""What `zipfile` raises for an archive that is broken, cut off or encrypted."""
+
 _BINARY = {PDF, EPUB, DOCX, PPTX, XLSX}
 _ZIP_MEMBERS = {"word/document.xml": DOCX, "ppt/presentation.xml": PPTX, "xl/workbook.xml": XLSX}
 
@@ -82,7 +94,7 @@ def _detect_zip(data: bytes, name: str) -> str:
             members = set(archive.namelist())
             if "mimetype" in members and archive.read("mimetype").strip() == EPUB.encode():
                 return EPUB
-    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError) as exc:
+    except DAMAGED as exc:
         raise DocumentUnreadable(
             f"{name} is a damaged archive: {exc}.", "Save the document again."
         ) from exc

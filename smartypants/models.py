@@ -58,6 +58,18 @@ def resolve(model: str, *, cache: Path) -> Path:
     return packaged
 
 
+def locate(model: str) -> str:
+    """Where `resolve` would find the model, without the work of converting it.
+
+    A model that only the hub can have is fetched. Raises `ModelNotFound`.
+    """
+    if os.path.isdir(Path(model).expanduser()):
+        return "folder"
+    if _packaged(model) is not None:
+        return f"package {PACKAGED[model].package}"
+    return str(_from_hub(model))
+
+
 def _packaged(model: str) -> Path | None:
     known = PACKAGED.get(model)
     # Importing the package is out of the question: its plugin wants software we don't use.

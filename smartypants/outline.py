@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(.*?)[ \t]*#*|(`{3,}|~{3,}).*)$", re.MULTILINE)
+_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(.*)|(`{3,}|~{3,}).*)$", re.MULTILINE)
 MAX_HEADING_CHARS = 120
 
 
@@ -36,13 +36,19 @@ def outline(text: str) -> Outline:
                 fence = marker
             elif marker.startswith(fence):
                 fence = ""
-        elif not fence and heading:
+        elif not fence and (heading := _without_closing_hashes(heading)):
             level = len(hashes)
             open_headings = [item for item in open_headings if item[0] < level]
             open_headings.append((level, heading[:MAX_HEADING_CHARS]))
             offsets.append(match.start())
             paths.append(tuple(name for _, name in open_headings))
     return Outline(tuple(offsets), tuple(paths))
+
+
+def _without_closing_hashes(heading: str) -> str:
+    heading = heading.rstrip()
+    bare = heading.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1] in " \t" else heading
 
 
 def body_start(text: str, start: int, end: int) -> int:

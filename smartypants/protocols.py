@@ -8,8 +8,8 @@ that every plugin of a kind must pass.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,10 @@ class Embedder(Protocol):
 
 class VectorStore(Protocol):
     """Keeps chunks with their vectors; finds them by vector and by words (BM25)."""
+
+    def ping(self) -> None:
+        """Raises `VectorStoreUnavailable` if the store does not answer."""
+        ...
 
     def create(self, physical: str, *, dimension: int) -> None:
         """Idempotent."""
@@ -167,11 +171,28 @@ class LLM(Protocol):
 
     def generate(
         self, messages: Sequence[Message], params: SamplingParams, *, request_id: str
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         """Deltas as they come, at least one, the last with a finish reason. Closing the
         iterator frees the slot. Raises `InvalidRequest` for a prompt that does not fit."""
         ...
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Exact where the tokenizer is at hand, else an estimate from above."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What an LLM that runs a process of its own can do besides."""
+
+    async def start(self) -> None:
+        """Return when the first request can be taken; idempotent."""
+        ...
+
+    async def check_health(self) -> None:
+        """Raises `LLMUnavailable` if the process is gone."""
+        ...
+
+    def shutdown(self) -> None:
+        """End the process; idempotent."""
         ...

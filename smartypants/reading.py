@@ -19,7 +19,8 @@ MAX_CONTEXT_CHARS = 160
 """About as many tokens as `chunker.context_tokens` keeps free by default."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\u200b\u2060\ufffe\uffff\ud800-\udfff]")
-_TRAILING_SPACE = re.compile(r"[ \t\x0c]+$", re.MULTILINE)
+# The look-behind keeps a long run of spaces inside a line from being tried at each of them.
+_TRAILING_SPACE = re.compile(r"(?<![ \t\x0c])[ \t\x0c]+$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ PUBLIC = "public"
 
 def stable_id(*parts: str | int) -> str:
     """A 32-character hexadecimal id (blake2b, 128 bits) that depends on the parts alone."""
-    joined = "\x1f".join(str(part) for part in parts)
+    # With its length before each part, ("a", "b") and any one part stay apart.
+    joined = "".join(f"{len(str(part))}:{part}" for part in parts)
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -124,6 +125,8 @@ class Query:
     top_k: int = 10
     filters: Filters = Filters()
     rerank: bool | None = None
+    per_document: bool = False
+    """One hit a document, its best passage."""
     principals: tuple[str, ...] = (PUBLIC,)
     request_id: str = ""
     deadline: float | None = None

@@ -14,7 +14,8 @@ _WINDOW = 8_192
 _CHARS_PER_TOKEN = 8
 """No chunk is longer, whatever its tokens: a word of 100 letters and more is one token."""
 
-_ONLY_HEADINGS = re.compile(r"(?:\s*#{1,6}[ \t]+[^\n]*)+\s*")
+# Possessive throughout: a heading such as "# # # #" must have one reading, not 2^n.
+_ONLY_HEADINGS = re.compile(r"(?:\s*+#{1,6}+[ \t]++[^\n]*+)++\s*+")
 
 
 class MarkdownChunker:

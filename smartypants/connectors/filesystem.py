@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ class FilesystemConnector:
 
     def __init__(self, *, collection: str, path: str) -> None:
         self.root = Path(path)
-        if not self.root.is_absolute():
+        if not self.root.is_absolute() or "\x00" in path:
             raise InvalidRequest(f"{path!r} is not an absolute path.", "Give the whole path.")
         self.uri = self.root.as_uri()
         self.source_id = stable_id(collection, self.uri)
@@ -43,8 +44,10 @@ class FilesystemConnector:
                         continue
                     try:
                         yield self._ref(path)
-                    except FileNotFoundError:
-                        continue  # vanished while we listed: as if it had never been there
+                    except OSError as exc:
+                        if exc.errno not in (errno.ENOENT, errno.ELOOP):
+                            raise
+                        continue  # a broken link, or vanished while we listed: as if never there
         except OSError as exc:
             raise InvalidRequest(
                 f"{exc.filename or self.root} can't be listed: {exc.strerror}.",

@@ -92,6 +92,12 @@ def page(
     return _fetch(engine, query.order_by(documents.c.id).limit(limit))
 
 
+def failed_in(engine: Engine, job_id: str, *, limit: int) -> list[Document]:
+    """The first documents, by name, that failed in a job."""
+    bad = and_(documents.c.job_id == job_id, documents.c.state == DocumentState.FAILED)
+    return _fetch(engine, select(documents).where(bad).order_by(documents.c.name).limit(limit))
+
+
 def counts(engine: Engine) -> dict[str, dict[str, int]]:
     """For each collection: documents by state, and `chunks`."""
     query = select(

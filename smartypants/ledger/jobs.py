@@ -91,9 +91,11 @@ def page(engine: Engine, *, limit: int, before: float | None = None) -> list[Job
         return [Job(**row._mapping) for row in connection.execute(query)]
 
 
-def claim(engine: Engine, runner: str) -> Job | None:
-    """Take the oldest queued job, if there is one; no two runners ever take the same."""
+def claim(engine: Engine, runner: str, *, job_id: str | None = None) -> Job | None:
+    """Take the oldest queued job, or the one named; no two runners ever take the same."""
     queued = jobs.c.state == JobState.QUEUED
+    if job_id is not None:
+        queued = queued & (jobs.c.id == job_id)
     oldest = select(jobs.c.id).where(queued).order_by(jobs.c.created_at).limit(1).scalar_subquery()
     now = time.time()
     take = (

@@ -6,6 +6,7 @@ import io
 import zipfile
 
 from smartypants.errors import DocumentTooLarge, DocumentUnreadable
+from smartypants.media_types import DAMAGED
 
 MAX_EXPANDED_BYTES = 500 * 2**20
 MAX_MEMBERS = 5_000
@@ -43,7 +44,7 @@ def open_archive(data: bytes, *, name: str) -> zipfile.ZipFile:
                             f"{name} declares XML entities in {member.filename}.",
                             "Save the document again with an office program.",
                         )
-    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, NotImplementedError) as exc:
+    except DAMAGED as exc:
         raise DocumentUnreadable(
             f"{name} is a damaged archive: {exc}.", "Save the document again."
         ) from exc

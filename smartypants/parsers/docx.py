@@ -8,7 +8,7 @@ import zipfile
 from xml.etree import ElementTree
 
 from smartypants.errors import DocumentUnreadable
-from smartypants.media_types import DOCX
+from smartypants.media_types import DAMAGED, DOCX
 from smartypants.parsers import _markdown
 from smartypants.parsers._archive import open_archive
 from smartypants.types import ParsedDocument
@@ -48,7 +48,7 @@ class DocxParser:
 def _title(archive: zipfile.ZipFile) -> str | None:
     try:
         root = ElementTree.fromstring(archive.read("docProps/core.xml"))
-    except (KeyError, ElementTree.ParseError, zipfile.BadZipFile):
+    except (KeyError, ElementTree.ParseError, *DAMAGED):
         return None
     return (root.findtext(_TITLE) or "").strip() or None
 
@@ -67,7 +67,7 @@ def _with_math_as_text(archive: zipfile.ZipFile, data: bytes) -> bytes:
                     member, body if member.filename == "word/document.xml" else archive.read(member)
                 )
         return out.getvalue()
-    except (KeyError, zipfile.BadZipFile):
+    except (KeyError, *DAMAGED):
         return data
 
 

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from smartypants.errors import DocumentUnreadable
 from smartypants.media_types import EMAIL
 from smartypants.parsers import _markdown
+from smartypants.parsers.text import unify
 from smartypants.types import ParsedDocument
 
 _SHOWN = ("from", "to", "cc", "date")
@@ -51,7 +52,7 @@ def _body(message: EmailMessage) -> str:
     except (LookupError, UnicodeError):
         payload = part.get_payload(decode=True)
         content = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-    return _markdown.from_html(content) if part.get_content_subtype() == "html" else content
+    return _markdown.from_html(content) if part.get_content_subtype() == "html" else unify(content)
 
 
 PLUGIN = EmailParser

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from smartypants.errors import DocumentUnreadable
-from smartypants.media_types import EPUB
+from smartypants.media_types import DAMAGED, EPUB
 from smartypants.parsers import _markdown
 from smartypants.parsers._archive import open_archive
 from smartypants.types import ParsedDocument
@@ -27,7 +27,7 @@ class EpubParser:
                 package = ElementTree.fromstring(archive.read(package_path))
                 folder = posixpath.dirname(package_path)
                 text, marks = _markdown.join(_chapters(archive, package, folder))
-            except (KeyError, StopIteration, ElementTree.ParseError, zipfile.BadZipFile) as exc:
+            except (KeyError, StopIteration, ElementTree.ParseError, *DAMAGED) as exc:
                 raise DocumentUnreadable(
                     f"{name} is a damaged EPUB: {exc}", "Export the book again."
                 ) from exc

@@ -12,8 +12,6 @@ from smartypants.parsers import _markdown
 from smartypants.parsers._archive import open_archive
 from smartypants.types import ParsedDocument
 
-_GROUP = 6
-
 
 class PptxParser:
     """One section a slide: its title, texts, tables, chart data and notes."""
@@ -61,7 +59,7 @@ def _slide(slide: Any, number: int) -> Iterator[str]:
 def _shapes(shapes: Iterable[Any]) -> Iterator[Any]:
     """In reading order, groups opened."""
     for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
-        if shape.shape_type == _GROUP:
+        if hasattr(shape, "shapes"):  # a group; `shape_type` raises for some shapes
             yield from _shapes(shape.shapes)
         else:
             yield shape

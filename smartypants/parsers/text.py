@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from smartypants.media_types import MARKDOWN, TEXT
+from smartypants.outline import outline
 from smartypants.types import ParsedDocument
 
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
@@ -19,18 +19,19 @@ def decode(data: bytes) -> str:
         (b"\xfe\xff", "utf-16"),
     ):
         if data.startswith(mark):
-            return _unify(data.decode(encoding, "replace"))
+            return unify(data.decode(encoding, "replace"))
     try:
-        return _unify(data.decode("utf-8"))
+        return unify(data.decode("utf-8"))
     except UnicodeDecodeError:
         from charset_normalizer import from_bytes
 
         best = from_bytes(data[:65_536]).best()
         encoding = best.encoding if best else "utf-8"
-        return _unify(data.decode(encoding, "replace"))
+        return unify(data.decode(encoding, "replace"))
 
 
-def _unify(text: str) -> str:
+def unify(text: str) -> str:
+    """Line ends as `\\n`."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -44,8 +45,8 @@ class TextParser:
         if media_type != MARKDOWN:
             return ParsedDocument(text)
         text = _FRONT_MATTER.sub("", text, count=1)
-        heading = _HEADING.search(text)
-        return ParsedDocument(text, title=heading[1].strip() if heading else None)
+        paths = outline(text).paths
+        return ParsedDocument(text, title=paths[0][0] if paths else None)
 
 
 PLUGIN = TextParser

@@ -1,0 +1,136 @@
+"""The command `smartypants`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Annotated, Any
+
+import typer
+
+from deployments.cli_ingest import ingest
+from smartypants import doctor as checks
+from smartypants import runtime
+from smartypants.cli import inspect, query
+from smartypants.cli.output import Json, err, out, print_json, reporting
+from smartypants.errors import SetupError
+from smartypants.settings import Settings
+from smartypants.telemetry import configure_logs
+
+STOP_TIMEOUT_S = 90.0
+
+app = typer.Typer(
+    name="smartypants",
+    help="Private, permission-aware search and cited answers over your documents.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(ingest)
+app.command()(query.search)
+app.command()(query.ask)
+app.command()(inspect.jobs)
+app.command()(inspect.status)
+app.command()(inspect.doctor)
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Run in the background.")] = False,
+    wait: Annotated[bool, typer.Option(help="With --detach: return when it is ready.")] = True,
+    json: Json = False,
+) -> None:
+    """Start the system on this machine, and keep it up until Ctrl-C or `smartypants down`."""
+    with reporting(json) as settings:
+        configure_logs(settings.log)
+        if detach:
+            return _detached(settings, wait=wait, as_json=json)
+        from deployments.local import system, wait_until_ready
+
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        started = time.monotonic()
+        with system(settings) as url, err.status("Starting …") as spinner:
+            wait_until_ready(url, lambda parts: _say(spinner, parts, stopped))
+            spinner.stop()
+            _announce(settings, url, time.monotonic() - started, as_json=json)
+            stopped.wait()
+            err.print("Stopping …")
+
+
+@app.command()
+def down(json: Json = False) -> None:
+    """Stop the system that runs on this machine."""
+    with reporting(json) as settings:
+        here = runtime.running(settings)
+        if here is not None:
+            os.kill(here.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            while runtime.running(settings) is not None or _alive(here.pid):
+                if time.monotonic() > deadline:
+                    raise SetupError(f"Process {here.pid} does not end.", "End it by hand.")
+                time.sleep(0.2)
+        if json:
+            print_json({"stopped": here is not None})
+        else:
+            out.print("Stopped." if here else "Nothing was running.")
+
+
+def _detached(settings: Settings, *, wait: bool, as_json: bool) -> None:
+    from deployments.local import wait_until_ready
+
+    here = runtime.running(settings)
+    if here is None:
+        checks.preflight(settings)
+        log = settings.data_dir.absolute() / "logs" / "up.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "deployments.cli", "up"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        alive = lambda: child.poll() is None  # noqa: E731
+    else:
+        alive = lambda: _alive(here.pid)  # noqa: E731
+    url = runtime.url(settings)
+    started = time.monotonic()
+    if wait:
+        with err.status("Starting …") as spinner:
+            wait_until_ready(url, lambda parts: _say(spinner, parts), alive=alive)
+    _announce(settings, url, time.monotonic() - started, as_json=as_json)
+
+
+def _say(spinner: Any, parts: dict[str, Any], stopped: threading.Event | None = None) -> None:
+    if stopped is not None and stopped.is_set():
+        raise KeyboardInterrupt
+    missing = [name for name, part in parts.items() if not part["ready"]]
+    spinner.update(f"Starting … waiting for {', '.join(missing) or 'the ingress'}")
+
+
+def _announce(settings: Settings, url: str, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        return print_json({"url": url, "data_dir": str(settings.data_dir), "seconds": seconds})
+    out.print(f"SmartyPants is up at {url} ({seconds:.0f} s). API: {url}/docs")
+    out.print("  smartypants ingest PATH      index a folder")
+    out.print('  smartypants search "…"       find passages')
+    out.print('  smartypants ask "…"          get a cited answer')
+    out.print("  smartypants down             stop")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,145 @@
+"""`smartypants ingest`."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from sqlalchemy import Engine
+
+from smartypants import runtime, wiring
+from smartypants.cli.output import FAILED, CollectionName, Json, err, out, print_json, reporting
+from smartypants.errors import InvalidRequest
+from smartypants.ledger import documents, jobs
+from smartypants.ledger.database import migrate
+from smartypants.ledger.jobs import Job
+from smartypants.settings import Settings
+from smartypants.telemetry import configure_logs
+
+POLL_S = 0.3
+
+
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Folders or files.")],
+    collection: CollectionName = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when all is indexed.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Allow a large share of the source to be deleted.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Index folders or files: what is new or changed; what has gone is deleted.
+
+    Where the system is up it does the work. Elsewhere the work is done here and now. Ends with
+    1 if a job failed; documents that failed are listed, and do not count as that.
+    """
+    with reporting(json) as settings:
+        name = collection or settings.default_collection
+        sources = [_absolute(path) for path in paths]
+        if runtime.running(settings) is not None:
+            ended = _hand_over(settings, sources, name, prune=prune, wait=wait)
+        else:
+            configure_logs(settings.log.model_copy(update={"level": "warning"}))
+            ended = _here(settings, sources, name, prune=prune)
+        _report(wiring.open_ledger(settings), ended, as_json=json)
+
+
+def _absolute(path: str) -> str:
+    absolute = Path(path).expanduser().absolute()
+    if not absolute.exists():
+        raise InvalidRequest(f"{path} does not exist.", "Check the path.")
+    return str(absolute)
+
+
+def _hand_over(
+    settings: Settings, sources: list[str], collection: str, *, prune: bool, wait: bool
+) -> list[Job]:
+    engine = wiring.open_ledger(settings)
+    submitted = [_submit(engine, source, collection, prune=prune) for source in sources]
+    return [_follow(engine, job.id) for job in submitted] if wait else submitted
+
+
+def _here(settings: Settings, sources: list[str], collection: str, *, prune: bool) -> list[Job]:
+    from actors.jobs import run_job
+    from deployments.local import stores
+
+    ended = []
+    with err.status("Starting Ray and the vector store …") as spinner, stores(settings, "ingest"):
+        spinner.stop()
+        engine = wiring.open_ledger(settings)
+        for source in sources:
+            job = _submit(engine, source, collection, prune=prune)
+            claimed = jobs.claim(engine, uuid.uuid4().hex, job_id=job.id)
+            if claimed is not None:  # else a runner of the cluster was quicker
+                threading.Thread(
+                    target=run_job, args=(claimed, settings, engine), daemon=True
+                ).start()
+            ended.append(_follow(engine, job.id))
+    return ended
+
+
+def _submit(engine: Engine, source: str, collection: str, *, prune: bool) -> Job:
+    migrate(engine)
+    params = {"connector": "filesystem", "uri": source, "allow_prune": prune}
+    return jobs.submit(engine, "ingest", collection, params)
+
+
+def _follow(engine: Engine, job_id: str) -> Job:
+    """Show a job's progress until it has ended."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("documents  {task.fields[rate]}"),
+        console=err,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("queued", total=None, rate="")
+        while not (job := jobs.get(engine, job_id)).ended:
+            _show(bar, task, job)
+            time.sleep(POLL_S)
+    return job
+
+
+def _show(bar: Progress, task: TaskID, job: Job) -> None:
+    done: dict[str, Any] = dict(job.progress)
+    eta = f"  ETA {done['eta_s']:.0f} s" if done.get("eta_s") is not None else ""
+    bar.update(
+        task,
+        description=done.get("phase", job.state),
+        completed=done.get("done", 0),
+        total=done.get("documents") or None,
+        rate=f"{done.get('chunks', 0)} chunks  {done.get('chunks_per_s', 0)} chunks/s{eta}",
+    )
+
+
+def _report(engine: Engine, ended: list[Job], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"jobs": [asdict(job) for job in ended]})
+    for job in ended if not as_json else []:
+        done = job.progress
+        if not job.ended:
+            out.print(f"Job {job.id} is {job.state}. Follow it with `smartypants jobs {job.id}`.")
+            continue
+        out.print(
+            f"{job.params['uri']}: {done.get('indexed', 0)} indexed, "
+            f"{done.get('unchanged', 0)} unchanged, {done.get('failed', 0)} failed, "
+            f"{done.get('deleted', 0)} deleted; {done.get('chunks', 0)} chunks "
+            f"in {done.get('elapsed_s', 0)} s",
+            markup=False,
+        )
+        stages = ", ".join(f"{name} {value} s" for name, value in done.get("seconds", {}).items())
+        if stages:
+            out.print(f"  {stages}", style="dim")
+        for document in documents.failed_in(engine, job.id, limit=20):
+            out.print(f"  failed: {document.error}", style="yellow", markup=False)
+        if job.error:
+            out.print(f"  {job.error}", style="red", markup=False)
+    if any(job.ended and job.error for job in ended):
+        raise typer.Exit(FAILED)

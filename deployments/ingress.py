@@ -1,0 +1,29 @@
+"""Deployment: the HTTP ingress."""
+
+from __future__ import annotations
+
+from smartypants.api.app import create_app
+from starlette.applications import Starlette
+
+from deployments.graph import Graph, Handle, Handles
+from smartypants.settings import Settings
+
+
+class Ingress:
+    """HTTP in; the graph behind it does the work."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        query_processor: Handle,
+        retriever: Handle,
+        embedder: Handle,
+        llm: Handle,
+        job_runner: Handle,
+        reranker: Handle | None = None,
+    ) -> None:
+        handles = Handles(query_processor, retriever, embedder, llm, job_runner, reranker)
+        self._graph = Graph(settings, handles)
+
+    def __serve_build_asgi_app__(self) -> Starlette:
+        return create_app(self._graph.services())

@@ -1,0 +1,40 @@
+"""Deployment: generates text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+from smartypants import wiring
+from smartypants.protocols import Engine
+from smartypants.settings import Settings
+from smartypants.types import Delta, Message, SamplingParams
+
+
+class LLMServer:
+    """Streams from the configured LLM; ready when its engine is."""
+
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
+        self._llm = wiring.make_llm(settings)
+        if isinstance(self._llm, Engine):
+            await self._llm.start()
+
+    async def generate(
+        self, messages: Sequence[Message], params: SamplingParams, request_id: str
+    ) -> AsyncIterator[Delta]:
+        deltas = self._llm.generate(messages, params, request_id=request_id)
+        async with aclosing(deltas):
+            async for delta in deltas:
+                yield delta
+
+    async def ready(self) -> str:
+        return self._llm.model
+
+    async def check_health(self) -> None:
+        if isinstance(self._llm, Engine):
+            await self._llm.check_health()
+
+    def __del__(self) -> None:
+        llm = getattr(self, "_llm", None)
+        if isinstance(llm, Engine):
+            llm.shutdown()

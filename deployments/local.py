@@ -1,0 +1,122 @@
+"""Runs the whole system on this machine: Ray, the vector server, the graph."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import httpx
+import ray
+import structlog
+from ray import serve
+from ray.serve.config import HTTPOptions
+from ray.serve.schema import ApplicationStatus
+
+from actors import cluster
+from actors.vectordb import start_vector_server
+from deployments.app import build_app
+from smartypants import doctor, runtime, wiring
+from smartypants.errors import SetupError, Unavailable
+from smartypants.ledger.database import migrate
+from smartypants.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+APP = "smartypants"
+START_TIMEOUT_S = 600.0
+
+
+@contextmanager
+def stores(settings: Settings, purpose: str) -> Iterator[None]:
+    """Hold the data directory, with the ledger up to date, Ray and the vector server running."""
+    with ExitStack() as stack:
+        if settings.ray.address is None:
+            stack.enter_context(runtime.exclusive(settings, purpose))
+        migrate(wiring.open_ledger(settings))
+        cluster.start(settings)
+        stack.callback(ray.shutdown)
+        server = start_vector_server(settings)
+        if server is not None:
+            stack.callback(lambda: ray.get(server.stop.remote(), timeout=30))
+        yield
+
+
+@contextmanager
+def system(settings: Settings) -> Iterator[str]:
+    """The system, starting; yields its URL. It ends, in order, with the block.
+
+    Raises what `doctor.preflight` finds before anything is started.
+    """
+    doctor.preflight(settings)
+    with ExitStack() as stack:
+        stack.enter_context(stores(settings, "up"))
+        serve.start(
+            http_options=HTTPOptions(
+                host=settings.http.host, port=settings.http.port, request_timeout_s=None
+            )
+        )
+        stack.callback(serve.shutdown)
+        _deploy(settings)
+        runtime.announce(settings)
+        stack.callback(runtime.withdraw, settings)
+        yield runtime.url(settings)
+
+
+def _deploy(settings: Settings) -> None:
+    """Send the graph off: `serve.run` waits for the slowest part, and we have things to do."""
+    target = partial(serve.run, build_app(settings), name=APP, route_prefix="/")
+
+    def deploy() -> None:
+        try:
+            target()
+        except RuntimeError as exc:  # what failed is in Serve's status, which we look at
+            log.warning("deploying_failed", error=str(exc))
+
+    threading.Thread(target=deploy, name="deploy", daemon=True).start()
+
+
+def wait_until_ready(
+    url: str,
+    report: Callable[[dict[str, Any]], None],
+    *,
+    parts: tuple[str, ...] = (),
+    alive: Callable[[], bool] = lambda: True,
+) -> None:
+    """Return when the system, or the named parts of it, can serve. `report` gets the parts' state.
+
+    Raises `SetupError` if a deployment failed, `Unavailable` if it takes too long.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            state = httpx.get(f"{url}/readyz", timeout=10).json()["parts"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            state = {}
+        report(state)
+        wanted = [state.get(name, {}) for name in parts] if parts else list(state.values())
+        if wanted and all(part.get("ready") for part in wanted):
+            return
+        _check_deployed()
+        if not alive():
+            raise SetupError("The system ended while it was starting.", "See its log.")
+        time.sleep(0.5)
+    raise Unavailable("The system did not get ready in time.", "See `smartypants status`.")
+
+
+def _check_deployed() -> None:
+    if not ray.is_initialized():
+        return  # somebody else's process runs the graph
+    status = serve.status().applications.get(APP)
+    if status is not None and status.status == ApplicationStatus.DEPLOY_FAILED:
+        raise SetupError(f"The graph could not be deployed: {_cause(status.message)}", "")
+
+
+def _cause(message: str) -> str:
+    """The line that names the error, out of Serve's account of it."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith("smartypants.errors.")]
+    return ours[-1].split(":", 1)[-1].strip() if ours else (lines[-1] if lines else message)

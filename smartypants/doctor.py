@@ -1,0 +1,157 @@
+"""Looks for what would keep the system from working, and says what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from smartypants import models, runtime, wiring
+from smartypants.accelerator import has_gpu
+from smartypants.errors import PortTaken, SetupError, SmartyPantsError
+from smartypants.ledger import collections
+from smartypants.settings import Settings
+
+MIN_MEMORY = 3 * 2**30
+MIN_DISK = 2 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+def examine(settings: Settings) -> list[Check]:
+    """Every check; those of a running system where one runs."""
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
+        ("python", _python),
+        ("accelerator", lambda s: "NVIDIA GPU" if has_gpu(s) else "CPU"),
+        ("memory", _memory),
+        ("disk", _disk),
+        ("embedding model", _embedding_model),
+        ("language model", _llm),
+        ("reranker", _reranker),
+        ("ledger", _ledger),
+    ]
+    if runtime.running(settings) is None:
+        checks += [("http port", _http_port), ("vector port", _vector_port)]
+    else:
+        checks += [("vector store", _vector_store)]
+    return [_run(name, check, settings) for name, check in checks]
+
+
+def preflight(settings: Settings) -> None:
+    """Raises the first error that would keep `smartypants up` from working."""
+    for check in (_memory, _disk, _embedding_model, _llm, _reranker, _http_port, _vector_port):
+        check(settings)
+
+
+def _run(name: str, check: Callable[[Settings], str], settings: Settings) -> Check:
+    try:
+        return Check(name, True, check(settings))
+    except SmartyPantsError as exc:
+        return Check(name, False, exc.message, exc.hint)
+    except SQLAlchemyError as exc:
+        return Check(name, False, str(exc).splitlines()[0], "Check ledger.url.")
+
+
+def _python(_: Settings) -> str:
+    return sys.version.split()[0]
+
+
+def available_memory() -> int:
+    """Bytes that can be had without swapping, as far as the system tells."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # not Linux
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _memory(settings: Settings) -> str:
+    free = available_memory()
+    if free < MIN_MEMORY:
+        raise SetupError(
+            f"Only {_size(free)} of memory are free; {_size(MIN_MEMORY)} are needed.",
+            "End other programs, or choose llm.kind = openai, which needs no model here.",
+        )
+    return f"{_size(free)} free"
+
+
+def _disk(settings: Settings) -> str:
+    folder = settings.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < MIN_DISK:
+        raise SetupError(
+            f"Only {_size(free)} are free at {folder}; {_size(MIN_DISK)} are needed.",
+            "Free some, or set data_dir.",
+        )
+    return f"{_size(free)} free at {folder}"
+
+
+def _embedding_model(settings: Settings) -> str:
+    return f"{settings.embedder.model} at {wiring.embedder_path(settings)}"
+
+
+def _llm(settings: Settings) -> str:
+    if settings.llm.kind != "vllm":
+        return f"{settings.llm.model} at {settings.llm.api_base}"
+    return f"{settings.llm.model} ({models.locate(settings.llm.model)})"
+
+
+def _reranker(settings: Settings) -> str:
+    model = settings.reranker.model
+    return "none: the fused order stands" if model is None else f"{model} ({models.locate(model)})"
+
+
+def _ledger(settings: Settings) -> str:
+    engine = wiring.open_ledger(settings)
+    name = engine.url.render_as_string(hide_password=True)
+    if settings.ledger.url is None and not (settings.data_dir / "ledger.db").exists():
+        return f"{name}: not made yet"
+    return f"{name}: {len(collections.every(engine))} collections"
+
+
+def _vector_store(settings: Settings) -> str:
+    wiring.open_vectors(settings).ping()
+    return settings.vector_uri
+
+
+def _http_port(settings: Settings) -> str:
+    return _free(settings.http.port, "http.port", settings.http.host)
+
+
+def _vector_port(settings: Settings) -> str:
+    if not settings.embedded_vectors:
+        return settings.vector_uri
+    return _free(settings.vectors.embedded_port, "vectors.embedded_port", "127.0.0.1")
+
+
+def _free(port: int, name: str, host: str) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:
+            variable = f"SMARTYPANTS_{name.upper().replace('.', '__')}"
+            raise PortTaken(
+                f"Port {port} is in use.", f"End what uses it, or set {name} ({variable})."
+            )
+    return f"{port} is free"
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

@@ -1,0 +1,42 @@
+"""Turns a query as its caller put it into a plan for the retriever."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from sqlalchemy import Engine
+
+from smartypants.errors import ValidationFailed
+from smartypants.ledger import acls, collections
+from smartypants.settings import Settings
+from smartypants.types import Query, SearchPlan
+
+
+def process(query: Query, *, engine: Engine, settings: Settings) -> SearchPlan:
+    """Normalise the text, resolve the collection, and resolve what the caller may read.
+
+    Raises `CollectionNotFound`, `EmbeddingModelMismatch`, or `ValidationFailed` for a query
+    without a word.
+    """
+    text = normalise(query.text)
+    if not text:
+        raise ValidationFailed("The query has no text.", "Ask something.")
+    collection = collections.get(engine, query.collection)
+    collections.check_model(collection, settings.embedder.model)
+    candidates = max(settings.retrieval.candidates, query.top_k)
+    wanted = query.rerank if query.rerank is not None else True
+    return SearchPlan(
+        query=query,
+        text=text,
+        physical_collection=collection.physical,
+        acl_ids=acls.allowed_acl_ids(engine, query.principals),
+        # Several passages of a document make one hit, so more of them are needed.
+        candidates=2 * candidates if query.per_document else candidates,
+        rerank=wanted and settings.reranker.model is not None,
+    )
+
+
+def normalise(text: str) -> str:
+    """Unicode NFKC, control characters and runs of white space as one space each."""
+    plain = unicodedata.normalize("NFKC", text)
+    return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
