@@ -29,9 +29,9 @@ ENVIRONMENT = {
 
 
 def scratch_dir(settings: Settings) -> Path:
-    """A short path for Ray's and HAProxy's sockets: theirs may have 107 characters at most."""
+    """A short path for Ray's and HAProxy's sockets: HAProxy allows 97 characters."""
     digest = hashlib.blake2b(os.fsencode(settings.data_dir.absolute()), digest_size=4).hexdigest()
-    return Path(tempfile.gettempdir(), f"smartypants-{os.getuid()}-{digest}")
+    return Path(tempfile.gettempdir(), f"sp-{os.getuid()}-{digest}")
 
 
 def start(settings: Settings) -> None:
@@ -73,7 +73,7 @@ def refuse_embedded_parts(settings: Settings) -> None:
 
 
 def _haproxy_environment(settings: Settings) -> dict[str, str]:
-    folder = scratch_dir(settings) / "haproxy"
+    folder = scratch_dir(settings) / "ha"
     return {
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

@@ -44,6 +44,7 @@ class VectorServer:
         store = wiring.open_vectors(self._settings)
         assert isinstance(store, MilvusVectorStore)
         store.wait(READY_TIMEOUT_S)
+        store.load_all()
         return store.uri
 
     def stop(self) -> None:

@@ -40,7 +40,9 @@ app.command()(inspect.doctor)
 @app.command()
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Run in the background.")] = False,
-    wait: Annotated[bool, typer.Option(help="With --detach: return when it is ready.")] = True,
+    wait: Annotated[
+        bool, typer.Option(help="With --detach: wait for the language model too.")
+    ] = True,
     json: Json = False,
 ) -> None:
     """Start the system on this machine, and keep it up until Ctrl-C or `smartypants down`."""
@@ -101,9 +103,9 @@ def _detached(settings: Settings, *, wait: bool, as_json: bool) -> None:
         alive = lambda: _alive(here.pid)  # noqa: E731
     url = runtime.url(settings)
     started = time.monotonic()
-    if wait:
-        with err.status("Starting …") as spinner:
-            wait_until_ready(url, lambda parts: _say(spinner, parts), alive=alive)
+    needed = () if wait else ("ledger", "vector_store", "job_runner")
+    with err.status("Starting …") as spinner:
+        wait_until_ready(url, lambda parts: _say(spinner, parts), parts=needed, alive=alive)
     _announce(settings, url, time.monotonic() - started, as_json=as_json)
 
 

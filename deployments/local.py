@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import httpx
 import ray
-import structlog
 from ray import serve
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import ApplicationStatus
@@ -23,8 +20,6 @@ from smartypants import doctor, runtime, wiring
 from smartypants.errors import SetupError, Unavailable
 from smartypants.ledger.database import migrate
 from smartypants.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 APP = "smartypants"
 START_TIMEOUT_S = 600.0
@@ -60,23 +55,13 @@ def system(settings: Settings) -> Iterator[str]:
             )
         )
         stack.callback(serve.shutdown)
-        _deploy(settings)
+        serve.run_many(
+            [serve.RunTarget(build_app(settings), name=APP, route_prefix="/")],
+            wait_for_applications_running=False,  # the LLM takes a minute; the rest serves before
+        )
         runtime.announce(settings)
         stack.callback(runtime.withdraw, settings)
         yield runtime.url(settings)
-
-
-def _deploy(settings: Settings) -> None:
-    """Send the graph off: `serve.run` waits for the slowest part, and we have things to do."""
-    target = partial(serve.run, build_app(settings), name=APP, route_prefix="/")
-
-    def deploy() -> None:
-        try:
-            target()
-        except RuntimeError as exc:  # what failed is in Serve's status, which we look at
-            log.warning("deploying_failed", error=str(exc))
-
-    threading.Thread(target=deploy, name="deploy", daemon=True).start()
 
 
 def wait_until_ready(

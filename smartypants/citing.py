@@ -171,7 +171,7 @@ def _windows(number: int, hit: SearchHit) -> Iterator[_Window]:
     spans = [
         (match.start(), match.start() + len(match[0].rstrip()))
         for match in _SENTENCE.finditer(text)
-        if match[0].strip()
+        if match[0].strip() and not match[0].lstrip().startswith("#")  # a heading supports nothing
     ]
     for first in range(len(spans)):
         for last in range(first, min(first + MAX_WINDOW, len(spans))):

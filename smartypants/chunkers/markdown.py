@@ -118,7 +118,7 @@ class MarkdownChunker:
         else:
             small = self._max_tokens // 2
         sizes = [bisect_left(ends, end) - bisect_left(ends, start) for start, end in (before, cut)]
-        return min(sizes) <= small
+        return min(sizes) <= small and self._count(text, whole, ends) <= self._max_tokens
 
 
 def _windows(text: str) -> list[Range]:

@@ -26,7 +26,8 @@ _MAX_TEXT = 65_535
 _TIMEOUT_S = 30.0
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NOT_LOADED = ("not loaded", "released", "NotLoad")
+_NOT_LOADED = ("not loaded", "released", "NotLoad", "before search")
+_LOAD_TIMEOUT_S = 60.0
 
 
 def _mapped(
@@ -39,18 +40,20 @@ def _mapped(
         import grpc
         from pymilvus.exceptions import MilvusException
 
-        for last in (False, True):
+        deadline = time.monotonic() + _LOAD_TIMEOUT_S
+        while True:
             try:
                 return call(self, physical, *args, **kwargs)
             except (MilvusException, grpc.RpcError) as exc:
-                if not last and any(mark in str(exc) for mark in _NOT_LOADED):
+                unloaded = any(mark in str(exc) for mark in _NOT_LOADED)
+                if unloaded and call.__name__ != "load" and time.monotonic() < deadline:
                     self.load(physical)
+                    time.sleep(0.1)  # somebody else may be loading it just now
                     continue
                 raise VectorStoreUnavailable(
                     f"Milvus at {self.uri} refused {call.__name__} on {physical}: {exc}",
                     "Is it running? See `smartypants doctor`.",
                 ) from exc
-        raise AssertionError("unreachable")
 
     return cast("Callable[Concatenate[MilvusVectorStore, str, P], R]", mapped)
 
@@ -96,11 +99,17 @@ class MilvusVectorStore:
                 time.sleep(0.25)
 
     def ping(self) -> None:
-        self._has("")
+        self._names("")
+
+    def load_all(self) -> None:
+        """Bring every collection into memory: after a restart none is."""
+        for name in self._names(""):
+            self.load(name)
 
     @_mapped
-    def _has(self, physical: str) -> bool:
-        return physical in self.client.list_collections()
+    def _names(self, _physical: str) -> list[str]:
+        names: list[str] = self.client.list_collections()
+        return names
 
     @_mapped
     def load(self, physical: str) -> None:

@@ -1,0 +1,168 @@
+"""`POST /v1/answers`: an answer with the passages that support it, at once or as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from smartypants.api import search, services
+from smartypants.api.bodies import json_body
+from smartypants.api.fields import (
+    CollectionName,
+    MaxTokens,
+    NoParams,
+    Question,
+    RequestBody,
+    Temperature,
+    TopK,
+)
+from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.api.search import RETRIEVAL_ERRORS, Hit, SearchFilters
+from smartypants.api.streaming import EventStream, closing, event, while_connected
+from smartypants.errors import InvalidRequest, LLMUnavailable
+from smartypants.types import Answer, AnswerEvent, Delta, SamplingParams, SearchResult
+from smartypants.types import Citation as FoundCitation
+
+
+class AnswerRequest(RequestBody):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"question": "What is the notice period?"}]}
+    )
+
+    question: Question
+    collection: CollectionName | None = None
+    top_k: TopK | None = Field(None, description="Default: `answers.top_k`.")
+    max_tokens: MaxTokens | None = Field(None, description="Default: `answers.max_tokens`.")
+    temperature: Temperature | None = Field(None, description="Default: 0.")
+    rerank: bool | None = None
+    filters: SearchFilters | None = None
+    stream: bool = Field(False, description="Answer as server-sent events.")
+
+
+class Citation(BaseModel):
+    """A passage that supports a sentence: the document's text from `start` to `end`."""
+
+    number: int = Field(description="The n of `[n]` in the answer.")
+    document_id: str
+    chunk_id: str
+    title: str
+    uri: str
+    section: str
+    page: str | None
+    passage: str
+    start: int
+    end: int
+    support: float = Field(description="The share of the sentence that the passage carries.")
+
+
+class Usage(BaseModel):
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class AnswerResponse(BaseModel):
+    """`found` is false where the documents do not answer the question."""
+
+    answer: str
+    found: bool
+    citations: list[Citation]
+    hits: list[Hit]
+    usage: Usage
+    supported_sentences: int
+    sentences: int
+    finish_reason: str
+    skipped: dict[str, str]
+    timings_ms: dict[str, float]
+    request_id: str
+
+
+class Token(BaseModel):
+    """The data of a `token` event: the next piece of the answer."""
+
+    text: str
+
+
+def _citation(found: FoundCitation) -> Citation:
+    return Citation.model_validate(found, from_attributes=True)
+
+
+def _response(answer: Answer, request_id: str) -> AnswerResponse:
+    return AnswerResponse(
+        answer=answer.text,
+        found=answer.found,
+        citations=[_citation(found) for found in answer.citations],
+        hits=[search.hit(found) for found in answer.hits],
+        usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
+        supported_sentences=answer.supported_sentences,
+        sentences=answer.sentences,
+        finish_reason=answer.finish_reason,
+        skipped=dict(answer.skipped),
+        timings_ms=search.rounded(answer.timings_ms),
+        request_id=request_id,
+    )
+
+
+async def _answer(call: Call[AnswerRequest, NoParams]) -> AnswerResponse | Response:
+    body, settings = call.body, call.services.settings.answers
+    query = search.to_query(
+        call.request,
+        call.services.settings,
+        text=body.question,
+        collection=body.collection,
+        top_k=body.top_k or settings.top_k,
+        rerank=body.rerank,
+        filters=body.filters,
+    )
+    sampling = SamplingParams(
+        max_tokens=body.max_tokens or settings.max_tokens, temperature=body.temperature or 0.0
+    )
+    events = call.services.answer(services.AnswerRequest(query, sampling))
+    if body.stream:
+        return EventStream(call.request, _as_text(events, call.request_id))
+    answer = await while_connected(call.request.receive, _last(events))
+    return _response(answer, call.request_id)
+
+
+async def _last(events: AsyncIterator[AnswerEvent]) -> Answer:
+    async with closing(events):
+        async for item in events:
+            if isinstance(item, Answer):
+                return item
+    raise RuntimeError("the answer events ended without an answer")
+
+
+async def _as_text(
+    events: AsyncIterator[AnswerEvent], request_id: str
+) -> AsyncGenerator[str, None]:
+    async with closing(events):
+        async for item in events:
+            match item:
+                case SearchResult():
+                    yield event("hits", search.response(item, request_id))
+                case Delta():
+                    if item.text:
+                        yield event("token", Token(text=item.text))
+                case FoundCitation():
+                    yield event("citation", _citation(item))
+                case Answer():
+                    yield event("answer", _response(item, request_id))
+
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route(
+        method="POST",
+        path="/v1/answers",
+        tag="Search",
+        summary="Answer a question with citations",
+        handler=_answer,
+        body=json_body(AnswerRequest),
+        params=NoParams,
+        response=AnswerResponse,
+        streams="With `stream: true`: the events `hits` (SearchResponse), `token` (Token), "
+        "`citation` (Citation) and, last, `answer` (AnswerResponse); `error` (Problem) if it "
+        "breaks off.",
+        errors=(InvalidRequest, *RETRIEVAL_ERRORS, LLMUnavailable),
+    ),
+)

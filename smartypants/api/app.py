@@ -1,0 +1,77 @@
+"""The HTTP application: the whole of it can be read here, top to bottom."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy.exc import OperationalError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from smartypants.api import (
+    answers,
+    chat,
+    collections,
+    context,
+    docs,
+    documents,
+    embeddings,
+    health,
+    jobs,
+    models,
+    openapi,
+    problems,
+    search,
+    uploads,
+)
+from smartypants.api.metrics import Metrics
+from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
+from smartypants.api.routing import AnyRoute, starlette_routes
+from smartypants.api.services import Services
+from smartypants.errors import SmartyPantsError
+
+TABLE: Final[tuple[AnyRoute, ...]] = (
+    *search.ROUTES,
+    *answers.ROUTES,
+    *uploads.ROUTES,
+    *documents.ROUTES,
+    *jobs.ROUTES,
+    *collections.ROUTES,
+    *chat.ROUTES,
+    *embeddings.ROUTES,
+    *models.ROUTES,
+    *health.ROUTES,
+)
+
+
+def create_app(services: Services) -> Starlette:
+    """The ASGI application over these services.
+
+    >>> app = create_app(services)
+    >>> uvicorn.run(app, host=services.settings.http.host, port=services.settings.http.port)
+    """
+    metrics = Metrics(services.engine)
+    app = Starlette(
+        routes=[*starlette_routes(TABLE, services), *docs.routes(openapi.document(TABLE))],
+        middleware=[
+            Middleware(RequestContext),
+            Middleware(Measure, metrics=metrics),
+            Middleware(CatchErrors),
+            Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),
+        ],
+        exception_handlers={
+            SmartyPantsError: _problem,
+            HTTPException: _problem,
+            OperationalError: _problem,
+        },
+    )
+    app.router.redirect_slashes = False  # a redirect would be the one answer that is no problem
+    app.state.metrics = metrics
+    return app
+
+
+async def _problem(request: Request, exc: Exception) -> Response:
+    return problems.respond(exc, request_id=context.request_id(request), path=request.url.path)

@@ -1,0 +1,171 @@
+"""The OpenAPI document: the route table in other words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+from openapi_pydantic import (
+    Header,
+    Info,
+    MediaType,
+    OpenAPI,
+    Operation,
+    Parameter,
+    ParameterLocation,
+    PathItem,
+    RequestBody,
+    Response,
+    Schema,
+)
+from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
+from pydantic import BaseModel
+
+from smartypants.api import context, problems
+from smartypants.api.answers import Citation, Token
+from smartypants.api.chat import ChatCompletionChunk
+from smartypants.api.problems import Problem
+from smartypants.api.routing import AnyRoute
+from smartypants.errors import (
+    InvalidRequest,
+    PayloadTooLarge,
+    SmartyPantsError,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+_EVENT_MODELS: tuple[type[BaseModel], ...] = (Token, Citation, ChatCompletionChunk)
+
+
+def document(table: Iterable[AnyRoute]) -> bytes:
+    """The OpenAPI document as JSON."""
+    paths: dict[str, PathItem] = {}
+    for route in table:
+        path = re.sub(r":\w+}", "}", route.path)
+        item = paths.setdefault(path, PathItem())
+        setattr(item, route.method.lower(), _operation(route, path))
+    description = OpenAPI(
+        openapi="3.1.1",
+        info=Info(
+            title="SmartyPants",
+            version=version("smartypants"),
+            description="Private, permission-aware search and cited answers over your documents. "
+            "Every error is an RFC 9457 problem with a stable `code`.",
+        ),
+        paths=paths,
+    )
+    whole = construct_open_api_with_schema_class(description, schema_classes=list(_EVENT_MODELS))
+    return whole.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _operation(route: AnyRoute, path: str) -> Operation:
+    body = None
+    if route.body.contents:
+        content = {kind: _content(model) for kind, model in route.body.contents.items()}
+        body = RequestBody(content=content, required=True)
+    return Operation(
+        operationId=_operation_id(route, path),
+        tags=[route.tag],
+        summary=route.summary,
+        parameters=_parameters(route, path) or None,
+        requestBody=body,
+        responses=_successes(route) | _problems(route),
+    )
+
+
+def _operation_id(route: AnyRoute, path: str) -> str:
+    words = re.findall(r"[a-z]+", path.removeprefix("/v1"))
+    return "_".join([route.method.lower(), *words])
+
+
+def _content(model: type[BaseModel]) -> MediaType:
+    return MediaType(schema=PydanticSchema(schema_class=model))
+
+
+def _parameters(route: AnyRoute, path: str) -> list[Parameter]:
+    schema = route.params.model_json_schema()
+    parameters = [
+        _parameter(
+            name,
+            ParameterLocation.PATH if f"{{{name}}}" in path else ParameterLocation.QUERY,
+            field,
+            required=name in schema.get("required", ()),
+        )
+        for name, field in schema.get("properties", {}).items()
+    ]
+    if route.path in ("/v1/search", "/v1/answers"):
+        parameters.append(
+            _header(context.DEADLINE, "How long the caller waits, in milliseconds.", "integer")
+        )
+    if route.path.startswith("/v1/"):
+        parameters.append(
+            _header(context.REQUEST_ID, "An id to find this request by in the logs.", "string")
+        )
+    return parameters
+
+
+def _header(name: str, description: str, kind: str) -> Parameter:
+    return _parameter(
+        name, ParameterLocation.HEADER, {"type": kind, "description": description}, required=False
+    )
+
+
+def _parameter(
+    name: str, place: ParameterLocation, schema: dict[str, Any], *, required: bool
+) -> Parameter:
+    schema = {key: value for key, value in schema.items() if key != "title"}
+    description = schema.pop("description", None)
+    return Parameter.model_validate(
+        {
+            "name": name,
+            "in": place,
+            "description": description,
+            "required": required,
+            "schema": schema,
+        }
+    )
+
+
+def _successes(route: AnyRoute) -> dict[str, Response]:
+    content: dict[str, MediaType] = {}
+    if route.response is not None:
+        content["application/json"] = _content(route.response)
+    if route.streams:
+        text = Schema.model_validate({"type": "string", "description": route.streams})
+        content["text/event-stream"] = MediaType(schema=text)
+    if route.media_type:
+        content[route.media_type] = MediaType(schema=Schema.model_validate({"type": "string"}))
+    headers = {context.REQUEST_ID: _response_header("The request's id.")}
+    if route.status in (201, 202):
+        headers["Location"] = _response_header("Where to look for it.")
+    return {
+        str(status): Response(description=route.summary, headers=headers, content=content or None)
+        for status in (route.status, *route.other_statuses)
+    }
+
+
+def _response_header(description: str) -> Header:
+    return Header(description=description, param_schema=Schema.model_validate({"type": "string"}))
+
+
+def _problems(route: AnyRoute) -> dict[str, Response]:
+    errors: list[type[SmartyPantsError]] = [*route.errors, ValidationFailed, SmartyPantsError]
+    if route.body.contents:
+        errors += [InvalidRequest, PayloadTooLarge, UnsupportedMediaType]
+    by_status: dict[int, dict[str, str]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, {})[error.code] = error.title
+    found = {}
+    for status, codes in sorted(by_status.items()):
+        if status in route.other_statuses:
+            continue
+        texts = [f"`{code}`: {title}." for code, title in codes.items()]
+        retryable = any(error.retryable for error in errors if error.status == status)
+        found[str(status)] = Response(
+            description=" ".join(texts),
+            headers={"Retry-After": _response_header("Seconds to wait.")} if retryable else None,
+            content={problems.MEDIA_TYPE: _content(Problem)},
+        )
+    return found

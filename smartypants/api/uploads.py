@@ -1,0 +1,236 @@
+"""`POST /v1/documents`: takes documents in, and queues the job that indexes them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import anyio.to_thread
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+
+from smartypants.api.bodies import JSON, Body, content_type, read_json, unsupported, validate
+from smartypants.api.collections import ensure
+from smartypants.api.fields import (
+    CollectionName,
+    DocumentName,
+    MediaTypeName,
+    Metadata,
+    NoParams,
+    RequestBody,
+    Title,
+)
+from smartypants.api.problems import FieldError, InvalidFields
+from smartypants.api.routing import AnyRoute, Call, Route, json_response
+from smartypants.api.services import Services
+from smartypants.connectors.uploads import URI, UploadsConnector
+from smartypants.errors import (
+    EmbeddingModelMismatch,
+    InvalidRequest,
+    Unavailable,
+    VectorStoreUnavailable,
+)
+from smartypants.ledger import jobs, listing
+from smartypants.settings import Settings
+from smartypants.types import DocumentRef
+
+MULTIPART = "multipart/form-data"
+MAX_DOCUMENTS = 1000
+_UNKNOWN_TYPES = ("", "application/octet-stream")  # what clients send who do not know
+
+
+class TextDocument(RequestBody):
+    """A document given as text."""
+
+    name: DocumentName
+    text: str
+    media_type: MediaTypeName | None = Field(None, description="Default: by the name's ending.")
+    title: Title | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class DocumentsRequest(RequestBody):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"documents": [{"name": "notes.md", "text": "# Notes\n\nBuy tea."}]}]
+        }
+    )
+
+    collection: CollectionName | None = None
+    documents: Annotated[list[TextDocument], Field(min_length=1, max_length=MAX_DOCUMENTS)]
+
+
+def _file_metadata(value: str) -> str:
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError) as exc:
+        raise ValueError("must be a JSON object of strings") from exc
+    return value
+
+
+class _File(RequestBody):
+    """What a file part says of itself."""
+
+    name: DocumentName
+    media_type: MediaTypeName | None
+
+
+class _Metadata(RequestBody):
+    metadata: Metadata
+
+
+class UploadForm(RequestBody):
+    """Files; the metadata goes to each of them."""
+
+    files: Annotated[
+        list[object],
+        Field(min_length=1, max_length=MAX_DOCUMENTS),
+        WithJsonSchema({"type": "array", "items": {"type": "string", "format": "binary"}}),
+    ]
+    collection: CollectionName | None = None
+    metadata: Annotated[str, AfterValidator(_file_metadata)] | None = Field(
+        None, description="A JSON object of strings.", examples=['{"title": "Annual report"}']
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A document as it came in, by either way."""
+
+    name: str
+    data: bytes = field(repr=False)
+    media_type: str | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    collection: str
+    documents: tuple[Upload, ...]
+
+
+async def read_uploads(request: Request, settings: Settings) -> Uploads:
+    """Raises `UnsupportedMediaType`, `InvalidRequest` or `InvalidFields`."""
+    kind = content_type(request)
+    if kind == JSON:
+        uploads = _from_json(await read_json(request, DocumentsRequest, settings), settings)
+    elif kind == MULTIPART:
+        async with request.form(max_files=MAX_DOCUMENTS, max_fields=100) as form:
+            uploads = await _from_form(form, settings)
+    else:
+        raise unsupported(request, JSON, MULTIPART)
+    seen: set[str] = set()
+    for number, item in enumerate(uploads.documents):
+        if item.name in seen:
+            where = f"/documents/{number}/name" if kind == JSON else f"/files/{number}"
+            raise _wrong(where, f"another document of this request is named {item.name!r}")
+        seen.add(item.name)
+    return uploads
+
+
+def _wrong(path: str, message: str) -> InvalidFields:
+    return InvalidFields(f"{path}: {message}", "", (FieldError(path=path, message=message),))
+
+
+def _from_json(body: DocumentsRequest, settings: Settings) -> Uploads:
+    documents = []
+    for item in body.documents:
+        title = {"title": item.title} if item.title else {}
+        metadata = {**item.metadata, **title}
+        documents.append(Upload(item.name, item.text.encode(), item.media_type, metadata))
+    return Uploads(body.collection or settings.default_collection, tuple(documents))
+
+
+async def _from_form(form: FormData, settings: Settings) -> Uploads:
+    fields: dict[str, object] = {"files": form.getlist("files")}
+    for name in form:
+        values = form.getlist(name)
+        if name != "files":
+            if len(values) > 1:
+                raise _wrong(f"/{name}"[:200], "must be given once")
+            fields[name] = values[0]
+    checked = validate(UploadForm, fields, settings)
+    given = json.loads(checked.metadata) if checked.metadata else {}
+    metadata = validate(_Metadata, {"metadata": given}, settings).metadata
+    documents = []
+    for number, part in enumerate(checked.files):
+        if not isinstance(part, UploadFile):
+            raise _wrong(f"/files/{number}", "must be a file: give it a filename")
+        kind = (part.content_type or "").partition(";")[0].strip().lower()
+        said = {"name": part.filename, "media_type": None if kind in _UNKNOWN_TYPES else kind}
+        try:
+            file = validate(_File, said, settings)
+        except InvalidFields as exc:
+            wrong = exc.errors[0]
+            raise _wrong(f"/files/{number}{wrong.path}", wrong.message) from exc
+        documents.append(Upload(file.name, await part.read(), file.media_type, metadata))
+    return Uploads(checked.collection or settings.default_collection, tuple(documents))
+
+
+class AcceptedDocument(BaseModel):
+    id: str
+    name: str
+
+
+class AcceptedDocuments(BaseModel):
+    """The job that indexes them; `GET /v1/jobs/{id}` says how far it is."""
+
+    job_id: str
+    documents: list[AcceptedDocument]
+
+
+def accept(services: Services, uploads: Uploads) -> tuple[str, list[DocumentRef]]:
+    """Keep the bytes, note the documents, then queue the job: a crash in between loses nothing
+    that was acknowledged, and the next upload's job picks up what was noted."""
+    engine, name = services.engine, uploads.collection
+    ensure(services, name)
+    connector = UploadsConnector(collection=name, blobs=services.blobs)
+    listing.register_source(
+        engine, source_id=connector.source_id, collection=name, kind="uploads", uri=URI
+    )
+    refs = [
+        connector.accept(
+            item.data, name=item.name, media_type=item.media_type, metadata=item.metadata
+        )
+        for item in uploads.documents
+    ]
+    job_id = uuid.uuid4().hex
+    listing.list_documents(
+        engine,
+        refs,
+        collection=name,
+        job_id=job_id,
+        max_attempts=services.settings.ingest.max_attempts,
+    )
+    jobs.submit(engine, "ingest", name, {"connector": "uploads", "uri": URI}, job_id=job_id)
+    return job_id, refs
+
+
+async def _upload(call: Call[Uploads, NoParams]) -> Response:
+    job_id, refs = await anyio.to_thread.run_sync(accept, call.services, call.body)
+    accepted = AcceptedDocuments(
+        job_id=job_id,
+        documents=[AcceptedDocument(id=ref.document_id, name=ref.name) for ref in refs],
+    )
+    return json_response(accepted, status=202, headers={"Location": f"/v1/jobs/{job_id}"})
+
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route(
+        method="POST",
+        path="/v1/documents",
+        tag="Documents",
+        summary="Upload documents",
+        handler=_upload,
+        body=Body(read_uploads, {JSON: DocumentsRequest, MULTIPART: UploadForm}),
+        params=NoParams,
+        response=AcceptedDocuments,
+        status=202,
+        errors=(InvalidRequest, EmbeddingModelMismatch, Unavailable, VectorStoreUnavailable),
+    ),
+)
