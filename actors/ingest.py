@@ -23,6 +23,8 @@ from smartypants.types import DocumentRef
 
 LISTING_BATCH = 500
 MAX_BLOCKS = 1_000
+GPU_SHARE = 0.2
+"""An embedding actor's part of a GPU that the query program's models live on too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def pipeline(
     """Run the stages over the work; receipts come as soon as their chunks are written."""
     chosen = settings.ingest
     workers = chosen.max_embed_workers or chosen.embed_workers
-    gpus = chosen.embed_gpus if chosen.embed_gpus is not None else float(has_gpu(settings))
+    gpus = chosen.embed_gpus
+    if gpus is None:
+        gpus = GPU_SHARE if has_gpu(settings) else 0.0
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False

@@ -15,23 +15,29 @@ from deployments.llm import LLMServer
 from deployments.query_processor import QueryProcessor
 from deployments.reranker import RerankerServer
 from deployments.retriever import Retriever
+from smartypants.accelerator import has_gpu
 from smartypants.settings import Scaling, Settings
 
 
 def build_app(settings: Settings) -> Application:
     """Ingress → query processor → retriever (→ embedder) → reranker → LLM, and the job runner."""
     chosen = settings.serve
-    embedder = _deployment(EmbedderServer, chosen.embedder).bind(settings)
+    gpus = _gpus(settings)
+
+    def deployment(cls: type, scaling: Scaling) -> Any:
+        return _autoscaled(cls, scaling, gpus=gpus.get(cls, 0.0))
+
+    embedder = deployment(EmbedderServer, chosen.embedder).bind(settings)
     reranker = None
     if settings.reranker.model is not None:
-        reranker = _deployment(RerankerServer, chosen.reranker).bind(settings)
-    app: Application = _deployment(serve.ingress()(Ingress), chosen.ingress).bind(
+        reranker = deployment(RerankerServer, chosen.reranker).bind(settings)
+    app: Application = deployment(serve.ingress()(Ingress), chosen.ingress).bind(
         settings,
-        query_processor=_deployment(QueryProcessor, chosen.query_processor).bind(settings),
-        retriever=_deployment(Retriever, chosen.retriever).bind(settings, embedder),
+        query_processor=deployment(QueryProcessor, chosen.query_processor).bind(settings),
+        retriever=deployment(Retriever, chosen.retriever).bind(settings, embedder),
         embedder=embedder,
         reranker=reranker,
-        llm=_deployment(LLMServer, chosen.llm).bind(settings),
+        llm=deployment(LLMServer, chosen.llm).bind(settings),
         job_runner=_single(JobRunnerServer).bind(settings),
     )
     return app
@@ -42,7 +48,18 @@ def app_from_environment(args: dict[str, str]) -> Application:
     return build_app(Settings())
 
 
-def _deployment(cls: type, scaling: Scaling) -> Any:
+def _gpus(settings: Settings) -> dict[type, float]:
+    """How the models share a GPU by default; the ingest program's embedder has the rest."""
+    if not has_gpu(settings):
+        return {}
+    gpus: dict[type, float] = {EmbedderServer: 0.1, RerankerServer: 0.1}
+    if settings.llm.kind == "vllm":
+        span = settings.llm.tensor_parallel_size
+        gpus[LLMServer] = 0.6 if span == 1 else float(span)
+    return gpus
+
+
+def _autoscaled(cls: type, scaling: Scaling, *, gpus: float) -> Any:
     return serve.deployment(
         cls,
         autoscaling_config=AutoscalingConfig(
@@ -52,7 +69,10 @@ def _deployment(cls: type, scaling: Scaling) -> Any:
         ),
         max_ongoing_requests=scaling.max_ongoing_requests,
         max_queued_requests=scaling.max_queued_requests,
-        ray_actor_options={"num_cpus": scaling.num_cpus, "num_gpus": scaling.num_gpus},
+        ray_actor_options={
+            "num_cpus": scaling.num_cpus,
+            "num_gpus": gpus if scaling.num_gpus is None else scaling.num_gpus,
+        },
         health_check_period_s=5,
     )
 

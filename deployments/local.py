@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions
 from ray.serve.schema import ApplicationStatus
 
@@ -49,19 +50,27 @@ def system(settings: Settings) -> Iterator[str]:
     doctor.preflight(settings)
     with ExitStack() as stack:
         stack.enter_context(stores(settings, "up"))
-        serve.start(
-            http_options=HTTPOptions(
-                host=settings.http.host, port=settings.http.port, request_timeout_s=None
-            )
-        )
         stack.callback(serve.shutdown)
-        serve.run_many(
-            [serve.RunTarget(build_app(settings), name=APP, route_prefix="/")],
-            wait_for_applications_running=False,  # the LLM takes a minute; the rest serves before
-        )
+        try:
+            _deploy(settings)
+        except (RayError, RuntimeError, TimeoutError) as exc:
+            raise SetupError(
+                f"Ray Serve did not start: {_cause(str(exc))}",
+                "If the machine was busy, try again. Serve's logs are in "
+                f"{cluster.scratch_dir(settings)}/session_latest/logs/serve.",
+            ) from exc
         runtime.announce(settings)
         stack.callback(runtime.withdraw, settings)
         yield runtime.url(settings)
+
+
+def _deploy(settings: Settings) -> None:
+    http = HTTPOptions(host=settings.http.host, port=settings.http.port, request_timeout_s=None)
+    serve.start(http_options=http)
+    serve.run_many(
+        [serve.RunTarget(build_app(settings), name=APP, route_prefix="/")],
+        wait_for_applications_running=False,  # the LLM takes a minute; the rest serves before
+    )
 
 
 def wait_until_ready(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from smartypants.outline import outline
 from smartypants.terms import terms
 from smartypants.types import Citation, Delta, SearchHit
 
@@ -91,7 +92,7 @@ class Aligner:
             chunk_id=chunk.chunk_id,
             title=hit.title,
             uri=hit.uri,
-            section=" > ".join(chunk.headings),
+            section=" > ".join(outline(chunk.text, chunk.above).at(window.start)),
             page=chunk.page,
             passage=chunk.text[window.start : window.end],
             start=chunk.start + window.start,

@@ -10,24 +10,41 @@ _LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(.*)|(`{3,}|~{3,}).*)$", re.MULTILI
 MAX_HEADING_CHARS = 120
 
 
+Heading = tuple[int, str]
+"""Level, 1 to 6, and text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outline:
     """Heading paths by the offset from which they hold, both in order."""
 
     offsets: tuple[int, ...]
-    paths: tuple[tuple[str, ...], ...]
+    headings: tuple[tuple[Heading, ...], ...]
+    above: tuple[Heading, ...] = ()
+
+    @property
+    def paths(self) -> tuple[tuple[str, ...], ...]:
+        """The texts of the heading paths."""
+        return tuple(_texts(path) for path in self.headings)
 
     def at(self, offset: int) -> tuple[str, ...]:
-        """The headings in force at a character offset, outermost first."""
+        """The texts of the headings in force at a character offset, outermost first."""
+        return _texts(self.headings_at(offset))
+
+    def headings_at(self, offset: int) -> tuple[Heading, ...]:
+        """The same with their levels."""
         index = bisect_right(self.offsets, offset) - 1
-        return self.paths[index] if index >= 0 else ()
+        return self.headings[index] if index >= 0 else self.above
 
 
-def outline(text: str) -> Outline:
-    """Read the ATX headings (CommonMark 4.2) outside fenced code."""
+def outline(text: str, above: tuple[Heading, ...] = ()) -> Outline:
+    """Read the ATX headings (CommonMark 4.2) outside fenced code.
+
+    `above` are the headings in force where the text starts.
+    """
     offsets: list[int] = []
-    paths: list[tuple[str, ...]] = []
-    open_headings: list[tuple[int, str]] = []
+    paths: list[tuple[Heading, ...]] = []
+    open_headings = list(above)
     fence = ""
     for match in _LINE.finditer(text):
         hashes, heading, marker = match.groups()
@@ -41,8 +58,12 @@ def outline(text: str) -> Outline:
             open_headings = [item for item in open_headings if item[0] < level]
             open_headings.append((level, heading[:MAX_HEADING_CHARS]))
             offsets.append(match.start())
-            paths.append(tuple(name for _, name in open_headings))
-    return Outline(tuple(offsets), tuple(paths))
+            paths.append(tuple(open_headings))
+    return Outline(tuple(offsets), tuple(paths), above)
+
+
+def _texts(path: tuple[Heading, ...]) -> tuple[str, ...]:
+    return tuple(text for _, text in path)
 
 
 def _without_closing_hashes(heading: str) -> str:

@@ -98,7 +98,7 @@ def cut(
     chunks = []
     for index, (start, end) in enumerate(chunker.split(text)):
         body = body_start(text, start, end)
-        above = headings.at(start - 1) if start else ()
+        above = headings.headings_at(start - 1) if start else ()
         chunks.append(
             Chunk(
                 document_id=document_id,
@@ -109,7 +109,8 @@ def cut(
                 end=end,
                 headings=headings.at(body),
                 page=_page(parsed.pages, body),
-                context=_context(title, above, text[start:end]),
+                context=_context(title, [name for _, name in above], text[start:end]),
+                above=above,
             )
         )
     return tuple(chunks)

@@ -112,7 +112,8 @@ class IngestSettings(Section):
     )
     embed_cpus: NonNegativeFloat = Field(1.0, description="Logical CPUs an embedding actor books.")
     embed_gpus: NonNegativeFloat | None = Field(
-        None, description="GPUs an embedding actor books. Default: 1 where there is a GPU, else 0."
+        None,
+        description="GPUs an embedding actor books. Default: 0.2 where there is a GPU, else 0.",
     )
     read_batch: PositiveInt = Field(16, description="Documents in one batch of the read stage.")
     part_chunks: PositiveInt = Field(
@@ -196,7 +197,9 @@ class Scaling(Section):
     max_ongoing_requests: PositiveInt = 64
     max_queued_requests: Annotated[int, Field(ge=-1)] = 256
     num_cpus: NonNegativeFloat = 0.1
-    num_gpus: NonNegativeFloat = 0.0
+    num_gpus: NonNegativeFloat | None = Field(
+        None, description="Default: none on CPU; where there is a GPU, a share for each model."
+    )
 
 
 def _scaling(text: str, **values: Any) -> Any:

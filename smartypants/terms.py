@@ -25,7 +25,7 @@ STOP_WORDS = frozenset(
 
 def terms(text: str) -> str:
     """The text's terms, parted by spaces: lower case, no accents, Snowball English stems."""
-    folded = unicodedata.normalize("NFKD", text.lower())
+    folded = unicodedata.normalize("NFKD", text).lower()
     plain = "".join(char for char in folded if not unicodedata.combining(char))
     words = [word for word in _WORD.findall(plain) if word not in STOP_WORDS]
     return " ".join(_stemmer().stemWords(words))

@@ -80,9 +80,9 @@ class ParsedDocument:
 class Chunk:
     """A passage: `text == document.text[start:end]`, and where it stands.
 
-    `headings` is the path of headings in force, outermost first; `page` a label such as "3"
-    (PDF), "slide 2" or a sheet's name; `context` what stands above the passage and helps to
-    find it: the document's title and the headings before it.
+    `headings` is the path of headings in force at its first line of text, `above` (with levels)
+    at its start; `page` a label such as "3" (PDF), "slide 2" or a sheet's name; `context` what
+    stands above the passage and helps to find it: the document's title and the headings.
     """
 
     document_id: str
@@ -94,6 +94,7 @@ class Chunk:
     headings: tuple[str, ...] = ()
     page: str | None = None
     context: str = ""
+    above: tuple[tuple[int, str], ...] = ()
 
     @property
     def chunk_id(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from sqlalchemy.exc import OperationalError
@@ -55,7 +56,7 @@ def create_app(services: Services) -> Starlette:
     """
     metrics = Metrics(services.engine)
     app = Starlette(
-        routes=[*starlette_routes(TABLE, services), *docs.routes(openapi.document(TABLE))],
+        routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
         middleware=[
             Middleware(RequestContext),
             Middleware(Measure, metrics=metrics),
@@ -71,6 +72,11 @@ def create_app(services: Services) -> Starlette:
     app.router.redirect_slashes = False  # a redirect would be the one answer that is no problem
     app.state.metrics = metrics
     return app
+
+
+@cache
+def _specification() -> bytes:
+    return openapi.document(TABLE)
 
 
 async def _problem(request: Request, exc: Exception) -> Response:

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 
 from smartypants.api import context, problems
 from smartypants.api.answers import Citation, Token
-from smartypants.api.chat import ChatCompletionChunk
+from smartypants.api.completions import ChatCompletionChunk
 from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute
 from smartypants.errors import (
@@ -57,7 +57,7 @@ def document(table: Iterable[AnyRoute]) -> bytes:
         paths=paths,
     )
     whole = construct_open_api_with_schema_class(description, schema_classes=list(_EVENT_MODELS))
-    return whole.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return whole.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=True).encode()
 
 
 def _operation(route: AnyRoute, path: str) -> Operation:

@@ -60,6 +60,7 @@ class SearchRequest(RequestBody):
     collection: CollectionName | None = None
     top_k: TopK = 10
     rerank: bool | None = Field(None, description="Default: where a reranker is configured.")
+    per_document: bool = Field(False, description="One hit a document, its best passage.")
     filters: SearchFilters | None = None
 
 
@@ -135,6 +136,7 @@ def to_query(
     top_k: int,
     rerank: bool | None,
     filters: SearchFilters | None,
+    per_document: bool = False,
 ) -> Query:
     """A query, with what the request's headers say."""
     chosen = filters or SearchFilters()
@@ -144,6 +146,7 @@ def to_query(
         top_k=top_k,
         filters=Filters(tuple(chosen.document_ids), tuple(chosen.source_ids)),
         rerank=rerank,
+        per_document=per_document,
         principals=context.principals(request),
         request_id=context.request_id(request),
         deadline=context.deadline(request),
@@ -159,6 +162,7 @@ async def _search(call: Call[SearchRequest, NoParams]) -> SearchResponse:
         collection=body.collection,
         top_k=body.top_k,
         rerank=body.rerank,
+        per_document=body.per_document,
         filters=body.filters,
     )
 

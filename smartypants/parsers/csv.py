@@ -23,11 +23,12 @@ class CsvParser:
         text = decode(data)
         csv.field_size_limit(FIELD_LIMIT)
         try:
-            dialect: type[csv.Dialect] | str = csv.Sniffer().sniff(text[:8192], delimiters=",;\t|")
+            # Only the delimiter: the sniffer's idea of quotes comes from the first lines alone.
+            delimiter = csv.Sniffer().sniff(text[:8192], delimiters=",;\t|").delimiter
         except csv.Error:
-            dialect = "excel-tab" if media_type == TSV else "excel"
+            delimiter = "\t" if media_type == TSV else ","
         try:
-            rows = [row for row in csv.reader(io.StringIO(text), dialect) if any(row)]
+            rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
         except csv.Error as exc:
             raise DocumentUnreadable(f"{name} is not a table: {exc}.", "Check its quotes.") from exc
         return ParsedDocument(_markdown.table(rows))

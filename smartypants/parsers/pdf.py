@@ -20,6 +20,9 @@ Line = tuple[str, float]
 _NO_TITLE = re.compile(r"untitled|anonymous|^microsoft (word|powerpoint)|\.\w{2,4}$", re.IGNORECASE)
 
 
+_BULLET = re.compile(r"^[•‣▪●◦]\s*")
+
+
 class PdfParser:
     """Text by page. A line that is set larger than the body becomes a heading."""
 
@@ -74,7 +77,7 @@ def _lines(pdf: pypdfium2.PdfDocument, number: int) -> list[Line]:
         line = match[0].replace("\ufffe", "-").replace("\x00", "")
         if line.strip():
             middle = match.start() + len(line) - len(line.lstrip()) + min(len(line.strip()) // 2, 3)
-            lines.append((line.strip(), _font_size(text_page, middle)))
+            lines.append((_BULLET.sub("- ", line.strip()), _font_size(text_page, middle)))
         elif lines and text[match.end() : match.end() + 1] in "\r\n":
             lines.append(("", 0.0))
     text_page.close()

@@ -275,6 +275,7 @@ def _row(chunk: Chunk, acl_id: int, source_id: str, now: int) -> dict[str, Any]:
             "headings": list(chunk.headings),
             "page": chunk.page,
             "context": chunk.context,
+            "above": [list(heading) for heading in chunk.above],
         },
     }
 
@@ -292,6 +293,7 @@ def _candidate(hit: Any, *, positive: bool = False) -> Candidate:
         headings=tuple(place["headings"]),
         page=place["page"],
         context=place["context"],
+        above=tuple((int(level), str(name)) for level, name in place["above"]),
     )
     score = float(hit["distance"])
     return Candidate(chunk, abs(score) if positive else score)

@@ -1,0 +1,77 @@
+"""Writes the configuration reference from the settings: `python -m smartypants.configuration`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from smartypants.settings import ENV_PREFIX, Settings
+
+HEAD = f"""# Configuration
+
+Generated from `smartypants/settings.py` by `make docs`; a test keeps it true.
+
+Settings come from a YAML file (`$SMARTYPANTS_CONFIG`, or `smartypants.yaml` in the working
+directory) and from the environment, which wins. A key becomes a variable by the prefix
+`{ENV_PREFIX}` and two underscores for each dot: `http.port` is `{ENV_PREFIX}HTTP__PORT`. An unknown
+key in the file is an error.
+
+| setting | type | default | what it does |
+|---|---|---|---|
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    return HEAD + "".join(f"{row}\n" for row in _rows(Settings, ""))
+
+
+def _rows(model: type[BaseModel], prefix: str, values: BaseModel | None = None) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        default = getattr(values, name) if values is not None else _default(field)
+        if isinstance(default, BaseModel):
+            if field.description:
+                yield f"| **`{prefix}{name}`** | | | {field.description} |"
+            yield from _rows(type(default), f"{prefix}{name}.", default)
+            continue
+        shown = "" if default is None else f"`{_shown(default)}`"
+        yield f"| `{prefix}{name}` | {_type(field)} | {shown} | {field.description or ''} |"
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value).replace(str(Path.home()), "~")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _type(field: FieldInfo) -> str:
+    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
+    names = [_name(kind) for kind in kinds] or [_name(field.annotation)]
+    return " or ".join(dict.fromkeys(names))
+
+
+def _name(kind: Any) -> str:
+    if isinstance(kind, str):
+        return f"`{kind}`"
+    inner = get_args(kind)
+    if inner and not isinstance(kind, type):
+        return _name(inner[0])
+    return {"dict": "map", "Path": "path", "int": "integer", "float": "number"}.get(
+        getattr(kind, "__name__", str(kind)), getattr(kind, "__name__", str(kind))
+    )
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(reference())

@@ -1,0 +1,238 @@
+"""Search and answers over HTTP."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from smartypants.errors import CollectionNotFound, LLMUnavailable, Overloaded
+from smartypants.types import Filters
+from tests.api.conftest import ANSWER, RESULT
+
+
+def events(text: str) -> list[tuple[str, dict[str, object]]]:
+    found = []
+    for block in text.strip().split("\n\n"):
+        name, data = block.split("\n")
+        found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+def test_search_passes_the_query_on(client, backend):
+    body = {
+        "query": "  notice period ",
+        "collection": "leases",
+        "top_k": 5,
+        "rerank": False,
+        "filters": {"document_ids": ["a"], "source_ids": ["b", "c"]},
+    }
+    before = time.time()
+    headers = {"X-Request-Id": "me-1", "X-Deadline-Ms": "2000"}
+    response = client.post("/v1/search", json=body, headers=headers)
+    assert response.status_code == 200
+    [query] = backend.queries
+    assert (query.text, query.collection, query.top_k) == ("notice period", "leases", 5)
+    assert query.rerank is False
+    assert query.filters == Filters(("a",), ("b", "c"))
+    assert (query.principals, query.request_id) == (("public",), "me-1")
+    assert before + 2 <= query.deadline <= time.time() + 2
+
+
+def test_search_response(client):
+    body = client.post("/v1/search", json={"query": "x"}, headers={"X-Request-Id": "r1"}).json()
+    assert set(body) == {"hits", "skipped", "timings_ms", "request_id"}
+    assert body["hits"] == [
+        {
+            "document_id": "d" * 32,
+            "chunk_id": body["hits"][0]["chunk_id"],
+            "title": "Lease",
+            "uri": "upload:lease.md",
+            "source_id": "s" * 32,
+            "section": "Lease > Notice",
+            "page": "3",
+            "text": "Three months.",
+            "start": 10,
+            "end": 23,
+            "score": 0.9,
+            "scores": {"dense": 0.9},
+            "metadata": {"author": "Ann"},
+        }
+    ]
+    assert body["skipped"] == {"rerank": "deadline"}
+    assert body["timings_ms"] == {"embed": 1.23}
+    assert body["request_id"] == "r1"
+
+
+def test_search_defaults(client, backend, services):
+    client.post("/v1/search", json={"query": "x"})
+    [query] = backend.queries
+    assert query.collection == services.settings.default_collection
+    assert (query.top_k, query.rerank, query.filters) == (10, None, Filters())
+    assert query.deadline is None
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"query": "   "}, "/query"),
+        ({"query": "x" * 101}, "/query"),
+        ({"query": 1}, "/query"),
+        ({"query": None}, "/query"),
+        ({"query": "a\ud800b"}, "/query"),
+        ({"top_k": 0}, "/top_k"),
+        ({"top_k": 51}, "/top_k"),
+        ({"top_k": 10**30}, "/top_k"),
+        ({"top_k": "5"}, "/top_k"),
+        ({"top_k": True}, "/top_k"),
+        ({"collection": "No Such"}, "/collection"),
+        ({"filters": {"document_ids": ["ok", 3]}}, "/filters/document_ids/1"),
+        ({"filters": {"documents": []}}, "/filters/documents"),
+        ({"filters": []}, "/filters"),
+        ({"topk": 3}, "/topk"),
+        ({"a/b~c": 3}, "/a~1b~0c"),
+        ({"\ud800": 3}, "/"),
+    ],
+)
+def test_search_refuses_bad_fields(client, change, path):
+    content = json.dumps({"query": "x", **change})
+    response = client.post(
+        "/v1/search", content=content, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["code"] == "validation_failed"
+    assert [error["path"] for error in problem["errors"]] == [path]
+
+
+def test_query_limit_is_after_strip(client):
+    assert client.post("/v1/search", json={"query": " " + "x" * 100 + " "}).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "1.5", "soon", "²", "9" * 5000])
+def test_bad_deadline(client, value):
+    headers = {"X-Deadline-Ms": value.encode()}
+    response = client.post("/v1/search", json={"query": "x"}, headers=headers)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["path"] == "X-Deadline-Ms"
+
+
+def test_errors_of_services(client, backend):
+    backend.error = CollectionNotFound("There is no collection 'x'.", "Collections: y.")
+    problem = client.post("/v1/search", json={"query": "x"}).json()
+    assert (problem["status"], problem["code"]) == (404, "collection_not_found")
+    assert problem["hint"] == "Collections: y."
+
+
+def test_answer(client, backend):
+    body = {"question": "How long?", "top_k": 3, "max_tokens": 40, "temperature": 0.5}
+    answer = client.post("/v1/answers", json=body).json()
+    [request] = backend.answers
+    assert (request.query.text, request.query.top_k) == ("How long?", 3)
+    assert (request.sampling.max_tokens, request.sampling.temperature) == (40, 0.5)
+    assert answer["answer"] == "Three months. [1]"
+    assert answer["found"] is True
+    assert answer["usage"] == {"prompt_tokens": 7, "completion_tokens": 6}
+    assert (answer["supported_sentences"], answer["sentences"]) == (1, 1)
+    assert answer["finish_reason"] == "stop"
+    assert len(answer["hits"]) == 1
+    [citation] = answer["citations"]
+    assert citation["number"] == 1
+    assert citation["passage"] == "Three months."
+    assert (citation["section"], citation["page"]) == ("Lease > Notice", "3")
+    assert answer["request_id"]
+
+
+def test_answer_defaults(client, backend, services):
+    client.post("/v1/answers", json={"question": "x"})
+    [request] = backend.answers
+    assert request.query.top_k == services.settings.answers.top_k
+    assert request.sampling.max_tokens == services.settings.answers.max_tokens
+    assert request.sampling.temperature == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"max_tokens": 0}, {"max_tokens": 1001}, {"temperature": 2.1}, {"temperature": -0.1},
+     {"question": ""}, {"stream": 1}, {"query": "x"}, {"top_k": 51}],
+)  # fmt: skip
+def test_answer_refuses_bad_fields(client, change):
+    response = client.post("/v1/answers", json={"question": "x", **change})
+    assert response.status_code == 422
+
+
+def test_infinite_temperature(client):
+    response = client.post(
+        "/v1/answers",
+        content='{"question": "x", "temperature": 1e999}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert response.status_code == 422
+
+
+def test_streamed_answer(client, backend):
+    response = client.post("/v1/answers", json={"question": "x", "stream": True})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    found = events(response.text)
+    names = [name for name, _ in found]
+    assert names == ["hits", *["token"] * 6, "citation", "answer"]
+    assert found[0][1]["hits"][0]["title"] == "Lease"
+    assert "".join(data["text"] for name, data in found if name == "token") == (
+        "The notice period is three months."
+    )
+    whole = client.post("/v1/answers", json={"question": "x"}).json()
+    assert {**found[-1][1], "request_id": ""} == {**whole, "request_id": ""}
+    assert backend.closed == 2
+
+
+def test_stream_that_fails_at_once_is_an_ordinary_error(client, backend):
+    backend.error = Overloaded("Too many.", "Wait.")
+    response = client.post("/v1/answers", json={"question": "x", "stream": True})
+    assert response.status_code == 429
+    assert response.headers["content-type"] == "application/problem+json"
+    assert int(response.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(LLMUnavailable("Gone.", ""), "llm_unavailable"), (KeyError("secret"), "internal_error")],
+)
+def test_stream_that_breaks_ends_with_a_problem(client, backend, error, code):
+    backend.error, backend.error_after = error, 2
+    headers = {"X-Request-Id": "r-7"}
+    response = client.post("/v1/answers", json={"question": "x", "stream": True}, headers=headers)
+    assert response.status_code == 200
+    name, problem = events(response.text)[-1]
+    assert name == "error"
+    assert (problem["code"], problem["request_id"]) == (code, "r-7")
+    assert "secret" not in response.text
+    assert backend.closed == 1
+
+
+class ClosableEvents:
+    """An iterator that no garbage collector closes by itself, as a remote stream is."""
+
+    def __init__(self) -> None:
+        self.items = [RESULT, ANSWER]
+        self.closed = 0
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self.items:
+            raise StopAsyncIteration
+        return self.items.pop(0)
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_answer_events_are_closed(remade, stream):
+    found = ClosableEvents()
+    client = remade(answer=lambda request: found)
+    response = client.post("/v1/answers", json={"question": "x", "stream": stream})
+    assert response.status_code == 200
+    assert found.closed == 1

@@ -1,0 +1,74 @@
+"""What many tests share: a real ledger, a real model, a real Milvus Lite server."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from smartypants import models
+from smartypants.ledger.database import connect, migrate
+from smartypants.processes import command_that_dies_with_us
+from smartypants.vectorstores.milvus import MilvusVectorStore
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An empty ledger in a SQLite file."""
+    engine = connect(f"sqlite:///{tmp_path / 'ledger.db'}")
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the packaged embedding model."""
+    return models.resolve(MINILM, cache=tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def count_tokens(minilm: Path) -> Callable[[str], int]:
+    """Tokens of a text by MiniLM's own tokenizer, special tokens left out."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(minilm / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def start_milvus(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    address = ["--data-dir", str(folder), "--host", "127.0.0.1", "--port", str(port)]
+    command = command_that_dies_with_us(sys.executable, "-m", "milvus_lite", "server", *address)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="session")
+def milvus_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A Milvus Lite server of this test session."""
+    port = free_port()
+    server = start_milvus(tmp_path_factory.mktemp("milvus"), port)
+    MilvusVectorStore(uri=f"http://127.0.0.1:{port}", embedded=True).wait(60)
+    yield port
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def milvus(milvus_port: int) -> MilvusVectorStore:
+    return MilvusVectorStore(uri=f"http://127.0.0.1:{milvus_port}", embedded=True)

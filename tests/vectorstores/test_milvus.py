@@ -1,0 +1,79 @@
+"""The Milvus store against a real Milvus Lite server."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smartypants.errors import VectorStoreUnavailable
+from smartypants.testing import VectorStoreContract
+from smartypants.types import Chunk, Filters
+from smartypants.vectorstores.milvus import MilvusVectorStore
+from tests.conftest import free_port, start_milvus
+
+pytestmark = pytest.mark.integration
+
+UNIT = np.eye(4, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def store(milvus: MilvusVectorStore) -> MilvusVectorStore:
+    return milvus
+
+
+class TestContract(VectorStoreContract):
+    pass
+
+
+def test_server_that_is_not_there() -> None:
+    store = MilvusVectorStore(uri=f"http://127.0.0.1:{free_port()}", embedded=True)
+    with pytest.raises(VectorStoreUnavailable) as caught:
+        store.wait(0)
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert "doctor" in copy.hint
+    assert copy.retryable
+
+
+def test_wrong_dimension_is_refused(milvus: MilvusVectorStore) -> None:
+    milvus.create("narrow__model__v1", dimension=4)
+    chunk = Chunk("d", "v", 0, "text", 0, 4)
+    wide = np.ones((1, 8), dtype=np.float32)
+    with pytest.raises(VectorStoreUnavailable, match="upsert on narrow__model__v1"):
+        milvus.upsert("narrow__model__v1", [chunk], wide, acl_ids=[1], source_ids=["s"])
+    assert milvus.count("narrow__model__v1") == 0
+    milvus.drop("narrow__model__v1")
+
+
+def test_logical_name_is_an_alias(milvus: MilvusVectorStore) -> None:
+    milvus.create("handbook__model__v1", dimension=4)
+    assert milvus.count("handbook") == 0
+    milvus.drop("handbook__model__v1")
+    assert not milvus.client.has_collection("handbook")
+
+
+def test_flushed_chunks_survive_a_restart(tmp_path: Path) -> None:
+    port = free_port()
+    store = MilvusVectorStore(uri=f"http://127.0.0.1:{port}", embedded=True)
+    server = start_milvus(tmp_path, port)
+    try:
+        store.wait(60)
+        store.create("kept__model__v1", dimension=4)
+        chunk = Chunk("d", "v", 0, "A badger.", 0, 9)
+        store.upsert("kept__model__v1", [chunk], UNIT[:1], acl_ids=[1], source_ids=["s"])
+        store.flush("kept__model__v1")
+        server.send_signal(signal.SIGINT)
+        server.wait()
+        server = start_milvus(tmp_path, port)
+        store = MilvusVectorStore(uri=f"http://127.0.0.1:{port}", embedded=True)
+        store.wait(60)
+        # The collection is on disk only: the first read has it loaded.
+        found = store.lexical("kept__model__v1", "badgers", limit=5, acl_ids=[1], filters=Filters())
+        assert [item.chunk for item in found] == [chunk]
+        assert store.count("kept__model__v1") == 1
+    finally:
+        server.kill()
+        server.wait()
