@@ -16,11 +16,7 @@ from smartypants.settings import Settings
 ENVIRONMENT = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",
     "RAY_worker_niceness": "0",  # niced workers starve beside anything else on the machine
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_TRAIN_V2_ENABLED": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TOKENIZERS_PARALLELISM": "true",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -42,7 +38,7 @@ def start(settings: Settings) -> None:
         refuse_embedded_parts(settings)
         ray.init(address=settings.ray.address, log_to_driver=False)
         return
-    for name, value in (ENVIRONMENT | _haproxy_environment(settings)).items():
+    for name, value in (ENVIRONMENT | _local_environment(settings)).items():
         os.environ.setdefault(name, value)
     scratch = scratch_dir(settings)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,9 +68,10 @@ def refuse_embedded_parts(settings: Settings) -> None:
         )
 
 
-def _haproxy_environment(settings: Settings) -> dict[str, str]:
+def _local_environment(settings: Settings) -> dict[str, str]:
     folder = scratch_dir(settings) / "ha"
     return {
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # nobody else routes to us here
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),

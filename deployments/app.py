@@ -8,6 +8,7 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
+from actors.cluster import refuse_embedded_parts
 from deployments.embedder import EmbedderServer
 from deployments.ingress import Ingress
 from deployments.jobs import JobRunnerServer
@@ -15,7 +16,9 @@ from deployments.llm import LLMServer
 from deployments.query_processor import QueryProcessor
 from deployments.reranker import RerankerServer
 from deployments.retriever import Retriever
+from smartypants import wiring
 from smartypants.accelerator import has_gpu
+from smartypants.ledger.database import migrate
 from smartypants.settings import Scaling, Settings
 
 
@@ -45,7 +48,10 @@ def build_app(settings: Settings) -> Application:
 
 def app_from_environment(args: dict[str, str]) -> Application:
     """What a RayService imports: the graph of the settings file and the environment."""
-    return build_app(Settings())
+    settings = Settings()
+    refuse_embedded_parts(settings)
+    migrate(wiring.open_ledger(settings))
+    return build_app(settings)
 
 
 def _gpus(settings: Settings) -> dict[type, float]:

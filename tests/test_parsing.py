@@ -143,6 +143,8 @@ BAD = {
     "entities.docx": samples.packed({"word/document.xml": BOMB}),
     "encrypted.pdf": make_pdf([[(10, "Secret.")]], encrypted=True),
     "scan.pdf": make_pdf([[]]),
+    "half.pdf": samples.sample_pdf()[:-200],
+    "tags.html": b"<div>" * 50_000,
     "half.docx": samples.sample_docx()[:700],
     "half.pptx": samples.sample_pptx()[:9000],
     "half.xlsx": samples.sample_xlsx()[:3000],
@@ -161,8 +163,8 @@ GOOD = {
     "line.md": (b"x " * 500_000, "x x x"),
     "line.html": (b"<p>" + b"x " * 500_000, "x x x"),
     "line.csv": (b"x " * 500_000, "x x x"),
-    "tags.html": (b"<div>" * 5_000 + b"words", "words"),
-    "half.pdf": (samples.sample_pdf()[:-200], "quick brown fox"),
+    "tags.html": (b"<div>" * 1_000 + b"words", "words"),
+    "no-index.pdf": (samples.sample_pdf().replace(b"\nxref", b"\nxerf"), "quick brown fox"),
     "half.html": (b"<table><tr><td>words", "words"),
 }
 

@@ -6,14 +6,18 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from smartypants.errors import DocumentUnreadable
 from smartypants.types import Mark
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _GAPS = re.compile(r"\n{3,}")
 
 
-def from_html(source: str) -> str:
-    """The readable part of an HTML page as Markdown, without navigation and scripts."""
+def from_html(source: str, *, name: str) -> str:
+    """The readable part of an HTML page as Markdown, without navigation and scripts.
+
+    Raises `DocumentUnreadable`.
+    """
     import html_to_markdown
 
     options = html_to_markdown.ConversionOptions(
@@ -22,7 +26,10 @@ def from_html(source: str) -> str:
         compact_tables=True,
         exclude_selectors=["nav", "footer", "aside", "script", "style", "template"],
     )
-    return (html_to_markdown.convert(source, options).content or "").strip()
+    try:
+        return (html_to_markdown.convert(source, options).content or "").strip()
+    except html_to_markdown.ConversionError as exc:
+        raise DocumentUnreadable(f"{name} holds no readable HTML: {exc}") from exc
 
 
 def html_title(source: str) -> str | None:

@@ -42,7 +42,7 @@ class DocxParser:
             raise DocumentUnreadable(
                 f"{name} is a damaged Word document: {exc}", "Save the document again."
             ) from exc
-        return ParsedDocument(_markdown.from_html(html), title=title)
+        return ParsedDocument(_markdown.from_html(html, name=name), title=title)
 
 
 def _title(archive: zipfile.ZipFile) -> str | None:

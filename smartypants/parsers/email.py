@@ -24,7 +24,7 @@ class EmailParser:
         try:
             message = email.message_from_bytes(data, policy=email.policy.default)
             headers = {key: str(message[key]) for key in (*_SHOWN, "subject") if message[key]}
-            body = _body(message)
+            body = _body(message, name)
             attached = [part.get_filename() for part in message.iter_attachments()]
         except (ValueError, LookupError, TypeError, AttributeError, IndexError) as exc:
             raise DocumentUnreadable(
@@ -43,7 +43,7 @@ class EmailParser:
         return ParsedDocument(text, title=subject, metadata=headers)
 
 
-def _body(message: EmailMessage) -> str:
+def _body(message: EmailMessage, name: str) -> str:
     part = message.get_body(preferencelist=("html", "plain"))
     if part is None:
         return ""
@@ -52,7 +52,9 @@ def _body(message: EmailMessage) -> str:
     except (LookupError, UnicodeError):
         payload = part.get_payload(decode=True)
         content = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-    return _markdown.from_html(content) if part.get_content_subtype() == "html" else unify(content)
+    if part.get_content_subtype() == "html":
+        return _markdown.from_html(content, name=name)
+    return unify(content)
 
 
 PLUGIN = EmailParser

@@ -55,7 +55,7 @@ def _chapters(
         except KeyError:
             continue  # listed but missing: the other chapters are still there
         number += 1
-        yield f"chapter {number}", _markdown.from_html(source)
+        yield f"chapter {number}", _markdown.from_html(source, name=path)
 
 
 def _tag(element: ElementTree.Element) -> str:

@@ -19,7 +19,8 @@ class HtmlParser:
 
     def parse(self, data: bytes, *, name: str, media_type: str) -> ParsedDocument:
         source = _decode(data)
-        return ParsedDocument(_markdown.from_html(source), title=_markdown.html_title(source))
+        text = _markdown.from_html(source, name=name)
+        return ParsedDocument(text, title=_markdown.html_title(source))
 
 
 def _decode(data: bytes) -> str:

@@ -75,7 +75,7 @@ def epub(chapters: Mapping[str, str], *, title: str = "The book", **members: str
         "OEBPS/nav.xhtml": "<html><body>Contents</body></html>",
     }
     parts |= {
-        f"OEBPS/{name}": f"<!DOCTYPE html><html><head><title>x</title></head><body>{body}</body></html>"
+        f"OEBPS/{name}": f"<!DOCTYPE html><html><head></head><body>{body}</body></html>"
         for name, body in chapters.items()
     }
     return packed(parts | members)
