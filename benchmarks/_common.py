@@ -71,7 +71,8 @@ def show(table: Table) -> None:
     """Print the table, with the machine below it."""
     table.caption = machine()
     table.caption_justify = "left"
-    Console().print(table)
+    console = Console()
+    console.print(table, width=max(console.width, 110))
 
 
 def write_json(path: Path | None, figures: Figures) -> None:
@@ -87,8 +88,8 @@ def machine() -> str:
     device = "GPU" if has_gpu(Settings()) else "no GPU"
     packages = ", ".join(f"{name} {version(name)}" for name in ("ray", "torch", "milvus-lite"))
     return (
-        f"{os.cpu_count()} cores, {memory:.0f} GiB, {device}, load {os.getloadavg()[0]:.1f}; "
-        f"Python {platform.python_version()}, {packages}; {time.strftime('%Y-%m-%d')}"
+        f"{time.strftime('%Y-%m-%d')}: {os.cpu_count()} cores, {memory:.0f} GiB, {device}, "
+        f"load {os.getloadavg()[0]:.1f}\nPython {platform.python_version()}, {packages}"
     )
 
 

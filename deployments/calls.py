@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, TypeVar
 
 from ray.exceptions import RayActorError, RayTaskError
@@ -29,7 +29,7 @@ async def call(response: Awaitable[T], *, deadline: float | None = None) -> T:
 
 async def stream(
     responses: Any, item_type: type[T], *, deadline: float | None = None
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T, None]:
     """The items of another deployment's stream, as `call` awaits each."""
     iterator = aiter(responses)
     try:

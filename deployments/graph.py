@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -103,12 +103,12 @@ class Graph:
 
         return await rerank(plan.text, hits, scores=scores, depth=self._settings.reranker.depth)
 
-    def answer(self, request: AnswerRequest) -> AsyncIterator[AnswerEvent]:
+    def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """A cited answer, streamed."""
 
         def generate(
             messages: Sequence[Message], sampling: SamplingParams, request_id: str
-        ) -> AsyncIterator[Delta]:
+        ) -> AsyncGenerator[Delta, None]:
             return self.generate(messages, sampling, request_id, request.query.deadline)
 
         return answer(
@@ -125,7 +125,7 @@ class Graph:
         sampling: SamplingParams,
         request_id: str,
         deadline: float | None = None,
-    ) -> AsyncIterator[Delta]:
+    ) -> AsyncGenerator[Delta, None]:
         """What the LLM says, streamed."""
         handle = self._handles.llm.options(stream=True)
         deltas = handle.generate.remote(list(messages), sampling, request_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from smartypants.types import (
     SearchResult,
 )
 
-Generate = Callable[[Sequence[Message], SamplingParams, str], AsyncIterator[Delta]]
+Generate = Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Delta, None]]
 
 _BYTES_PER_TOKEN = 3
 """An estimate from above: the model's own tokenizer has the last word, see `_generate`."""
@@ -86,9 +86,10 @@ async def _generate(
         messages = answer_messages(query.text, packed)
         begun = False
         try:
-            async for delta in generate(messages, sampling, query.request_id):
-                begun = True
-                yield delta
+            async with aclosing(generate(messages, sampling, query.request_id)) as deltas:
+                async for delta in deltas:
+                    begun = True
+                    yield delta
             return
         except InvalidRequest:
             if begun or len(packed) == 1:

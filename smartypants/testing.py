@@ -286,7 +286,7 @@ class EmbedderContract:
         "Quarterly revenue grew by nine per cent.",
         "",
         "短い文",
-        "The committee met on Tuesday to discuss the budget. " * 8,
+        "The committee met on Tuesday to discuss the budget. " * 4,
         "\x00 \ufffd 👩‍👩‍👧‍👦",
     )
 

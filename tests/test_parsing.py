@@ -197,13 +197,15 @@ def test_child_takes_documents_until_the_connection_ends() -> None:
     ours.send((b"", "empty.md", None))
     ours.send((b"{", "a.json", 5))  # a declared type of no sense is no error
     ours.send((7, "a.md", None))
+    ours.send((b"x" * 101, "long.txt", None))
     with ThreadPoolExecutor(1) as pool:
         served = pool.submit(_serve, theirs, 100)
-        answers = [ours.recv() for _ in range(4)]
+        answers = [ours.recv() for _ in range(5)]
         ours.close()
         served.result()
     assert answers[0].title == "Words"
-    assert [type(answer) for answer in answers[1:]] == [DocumentUnreadable] * 3
+    assert [type(answer) for answer in answers[1:4]] == [DocumentUnreadable] * 3
+    assert type(answers[4]) is DocumentTooLarge
 
 
 def test_descriptors_are_given_back(parser: IsolatedParser) -> None:

@@ -5,7 +5,7 @@ In the query program they are calls to other deployments; in tests, functions of
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -40,7 +40,7 @@ class Services:
     blobs: BlobStore
     vectors: VectorStore
     search: Callable[[Query], Awaitable[SearchResult]]
-    answer: Callable[[AnswerRequest], AsyncIterator[AnswerEvent]]
-    generate: Callable[[Sequence[Message], SamplingParams, str], AsyncIterator[Delta]]
+    answer: Callable[[AnswerRequest], AsyncGenerator[AnswerEvent, None]]
+    generate: Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Delta, None]]
     embed: Callable[[Sequence[str]], Awaitable[Vectors]]
     readiness: Callable[[], Awaitable[dict[str, Readiness]]]

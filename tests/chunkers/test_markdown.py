@@ -74,7 +74,7 @@ def test_any_text(
 
 @pytest.mark.parametrize(
     "line",
-    ["word " * 200_000, "x" * 1_000_000, "今天天气很好，" * 50_000],
+    ["word " * 200_000, "x" * 1_000_000, "今天天气很好，" * 20_000],
     ids=["words", "x", "cjk"],
 )
 def test_line_of_a_megabyte(minilm: Path, count_tokens: Callable[[str], int], line: str) -> None:

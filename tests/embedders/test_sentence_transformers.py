@@ -22,7 +22,7 @@ def model_path(minilm: Path) -> str:
 @pytest.fixture(scope="module")
 def embedder(model_path: str) -> SentenceTransformerEmbedder:
     return SentenceTransformerEmbedder(
-        path=model_path, model="MiniLM", device="cpu", threads=2, batch_tokens=512
+        path=model_path, model="MiniLM", device="cpu", threads=1, batch_tokens=512
     )
 
 

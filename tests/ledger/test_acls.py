@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -57,6 +57,7 @@ def test_no_principal(engine: Engine, principal: str) -> None:
 PRINCIPALS = st.sampled_from([PUBLIC, "user:a", "user:b", "group:a", "group:b"])
 
 
+@settings(max_examples=25, deadline=None)
 @given(sets=st.lists(st.frozensets(PRINCIPALS), max_size=8), caller=st.frozensets(PRINCIPALS))
 def test_allowed_means_a_principal_in_common(
     sets: list[frozenset[str]], caller: frozenset[str]

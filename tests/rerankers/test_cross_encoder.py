@@ -15,8 +15,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def reranker(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> CrossEncoderReranker:
+    import torch
     from sentence_transformers import CrossEncoder
 
+    torch.set_num_threads(1)  # more of them wait for each other where cores are shared
     folder = str(tmp_path_factory.mktemp("cross-encoder"))
     CrossEncoder(str(minilm), num_labels=1, device="cpu", max_length=128).save_pretrained(folder)
     return CrossEncoderReranker(path=folder, model="untrained", device="cpu", batch_size=8)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+
+from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
+from smartypants.ledger import acls, collections
+from smartypants.processing import normalise, process
+from smartypants.settings import RerankerSettings, Settings
+from smartypants.types import Query
+
+SETTINGS = Settings()
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    collections.ensure(engine, "docs", embedding_model=SETTINGS.embedder.model, dimension=384)
+    return engine
+
+
+def test_plan_says_what_may_be_read(filled: Engine) -> None:
+    with filled.begin() as connection:
+        public = acls.acl_id(connection, ["public"])
+        mine = acls.acl_id(connection, ["user:ann"])
+        acls.acl_id(connection, ["user:bob"])
+    query = Query("  what\tis \n this ", "docs", principals=("user:ann",))
+    plan = process(query, engine=filled, settings=SETTINGS)
+    assert plan.text == "what is this"
+    assert plan.acl_ids == tuple(sorted((public, mine)))
+    assert plan.physical_collection == collections.get(filled, "docs").physical
+    assert plan.rerank is False
+
+
+def test_candidates_suffice_for_what_is_asked(filled: Engine) -> None:
+    def candidates(query: Query) -> int:
+        return process(query, engine=filled, settings=SETTINGS).candidates
+
+    assert candidates(Query("x", "docs", top_k=5)) == 100
+    assert candidates(Query("x", "docs", top_k=300)) == 300
+    assert candidates(Query("x", "docs", top_k=100, per_document=True)) == 200
+
+
+@pytest.mark.parametrize(("asked", "planned"), [(None, True), (True, True), (False, False)])
+def test_reranks_where_one_is_configured(filled: Engine, asked: bool | None, planned: bool) -> None:
+    settings = Settings(reranker=RerankerSettings(model="some/model"))
+    plan = process(Query("x", "docs", rerank=asked), engine=filled, settings=settings)
+    assert plan.rerank is planned
+
+
+def test_refusals(filled: Engine) -> None:
+    with pytest.raises(CollectionNotFound, match="docs"):
+        process(Query("x", "other"), engine=filled, settings=SETTINGS)
+    with pytest.raises(ValidationFailed):
+        process(Query(" \x00\n", "docs"), engine=filled, settings=SETTINGS)
+    collections.ensure(filled, "old", embedding_model="another/model", dimension=3)
+    with pytest.raises(EmbeddingModelMismatch, match="another/model"):
+        process(Query("x", "old"), engine=filled, settings=SETTINGS)
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+    assert "\n" not in once
