@@ -14,8 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "examples" / "handbook"
-SEARCH = "how long is the warranty on a buoy"
-QUESTION = "How many days of paid vacation do employees get?"
+SEARCH = "how do I report a phishing mail"
+QUESTION = "How long does the warranty of a buoy last?"
 
 ENVIRONMENT = {
     "SMARTYPANTS_DATA_DIR": str(ROOT / ".demo"),

@@ -19,7 +19,7 @@ from smartypants.types import Citation, Delta, SearchHit
 MAX_WINDOW = 3
 """Sentences that one citation may span."""
 
-MIN_TERMS = 2
+MIN_TERMS = 3
 """A sentence with fewer content words says too little to be supported."""
 
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]*[\"')\]”’]*(?:\s+|$)")

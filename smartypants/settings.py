@@ -177,9 +177,11 @@ class LLMSettings(Section):
 
 
 class AnswerSettings(Section):
-    top_k: PositiveInt = Field(5, description="Passages that are considered for the prompt.")
-    context_tokens: PositiveInt = Field(1000, description="Prompt tokens for passages, at most.")
-    max_tokens: PositiveInt = Field(192, description="Tokens of an answer, at most.")
+    top_k: PositiveInt = Field(
+        3, description="Passages for the prompt. Small models are confused by more, large ones not."
+    )
+    context_tokens: PositiveInt = Field(1200, description="Prompt tokens for passages, at most.")
+    max_tokens: PositiveInt = Field(128, description="Tokens of an answer, at most.")
     min_similarity: Annotated[float, Field(ge=-1, le=1)] = Field(
         0.25, description="If no passage is this close (cosine), the answer is `not found`."
     )
