@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from smartypants.api.app import create_app
 from starlette.applications import Starlette
 
 from deployments.graph import Graph, Handle, Handles
+from smartypants.api.app import create_app
 from smartypants.settings import Settings
 
 
@@ -26,4 +26,4 @@ class Ingress:
         self._graph = Graph(settings, handles)
 
     def __serve_build_asgi_app__(self) -> Starlette:
-        return create_app(self._graph.services())
+        return create_app(self._graph.services(), request_id_echoed=True)

@@ -48,8 +48,10 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
 )
 
 
-def create_app(services: Services) -> Starlette:
+def create_app(services: Services, *, request_id_echoed: bool = False) -> Starlette:
     """The ASGI application over these services.
+
+    `request_id_echoed`: the server in front puts the request's id on responses itself.
 
     >>> app = create_app(services)
     >>> uvicorn.run(app, host=services.settings.http.host, port=services.settings.http.port)
@@ -58,7 +60,7 @@ def create_app(services: Services) -> Starlette:
     app = Starlette(
         routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
         middleware=[
-            Middleware(RequestContext),
+            Middleware(RequestContext, echoed=request_id_echoed),
             Middleware(Measure, metrics=metrics),
             Middleware(CatchErrors),
             Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),

@@ -17,10 +17,14 @@ log = structlog.get_logger(__name__)
 
 
 class RequestContext:
-    """Gives each request its id: in the logs, in errors, and back to the caller."""
+    """Gives each request its id: in the logs, in errors, and back to the caller.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `echoed` says that a server in front sends the id back already, as Ray Serve does.
+    """
+
+    def __init__(self, app: ASGIApp, *, echoed: bool) -> None:
         self.app = app
+        self.echoed = echoed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -31,7 +35,8 @@ class RequestContext:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers[context.REQUEST_ID] = request_id
+                if not self.echoed:
+                    headers[context.REQUEST_ID] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 

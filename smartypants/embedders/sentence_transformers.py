@@ -79,9 +79,10 @@ class SentenceTransformerEmbedder:
                 [texts[row] for row in rows],
                 batch_size=len(rows),
                 convert_to_numpy=True,
-                normalize_embeddings=True,
                 show_progress_bar=False,
             )
+        # In single precision, whatever the model computes in.
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
     def _batches(self, texts: Sequence[str]) -> Iterator[list[int]]:

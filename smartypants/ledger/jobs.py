@@ -137,10 +137,23 @@ def finish(
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
 
 
-def requeue_silent(engine: Engine, *, older_than_s: float) -> int:
-    """Queue again the running jobs whose runner has said nothing for so long; how many."""
+def requeue_silent(engine: Engine, *, older_than_s: float, max_attempts: int = 5) -> int:
+    """Queue again the running jobs whose runner has said nothing for so long; how many.
+
+    One that has outlived `max_attempts` runners fails: it may be what ends them.
+    """
     silent = (jobs.c.state == JobState.RUNNING) & (jobs.c.heartbeat_at < time.time() - older_than_s)
+    given_up = {
+        "state": JobState.FAILED,
+        "error_code": "runner_died",
+        "error": f"{max_attempts} runners in a row died while they worked on this job. "
+        "See their logs, then ingest again to go on.",
+        "finished_at": time.time(),
+    }
     with engine.begin() as connection:
+        connection.execute(
+            update(jobs).where(silent, jobs.c.attempts >= max_attempts).values(given_up)
+        )
         return connection.execute(
             update(jobs).where(silent).values(state=JobState.QUEUED, runner=None)
         ).rowcount

@@ -101,3 +101,14 @@ def test_newest_first_page_by_page(engine: Engine) -> None:
     first = jobs.page(engine, limit=3)
     second = jobs.page(engine, limit=3, before=first[-1].created_at)
     assert [job.id for job in first + second] == ids[::-1]
+
+
+def test_job_that_outlives_its_runners_is_given_up(engine: Engine) -> None:
+    job = jobs.submit(engine, "ingest", "docs", {})
+    for _ in range(3):
+        assert jobs.claim(engine, "runner") is not None
+        silence(engine, job.id, 60)
+        jobs.requeue_silent(engine, older_than_s=30, max_attempts=3)
+    ended = jobs.get(engine, job.id)
+    assert (ended.state, ended.error_code) == ("failed", "runner_died")
+    assert jobs.claim(engine, "runner") is None
