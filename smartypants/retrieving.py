@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy import Engine
 
-from smartypants.fusion import Fused, reciprocal_rank_fusion
+from smartypants.fusion import Fused, reciprocal_rank_fusion, weighted_sum
 from smartypants.ledger import documents
 from smartypants.protocols import Vectors, VectorStore
 from smartypants.settings import RetrievalSettings
@@ -57,13 +57,21 @@ async def retrieve(
         return found
 
     by_meaning, by_words = await asyncio.gather(dense(), lexical())
-    fused = reciprocal_rank_fusion({"dense": by_meaning, "bm25": by_words}, k=settings.rrf_k)
+    fused = fuse({"dense": by_meaning, "bm25": by_words}, settings)
     started = time.perf_counter()
     hits = await asyncio.to_thread(visible, fused, engine=engine, acl_ids=plan.acl_ids)
     timings["ledger"] = _since(started)
     if plan.query.per_document:
         hits = best_per_document(hits)
     return SearchResult(tuple(hits[:limit]), timings_ms=timings)
+
+
+def fuse(legs: dict[str, list[Candidate]], settings: RetrievalSettings) -> list[Fused]:
+    """One ranking of both legs, as the settings say."""
+    if settings.fusion == "rrf":
+        return reciprocal_rank_fusion(legs, k=settings.rrf_k)
+    weights = {"dense": settings.dense_weight, "bm25": 1.0 - settings.dense_weight}
+    return weighted_sum(legs, weights=weights)
 
 
 def visible(fused: Sequence[Fused], *, engine: Engine, acl_ids: Sequence[int]) -> list[SearchHit]:

@@ -138,7 +138,13 @@ class IngestSettings(Section):
 
 class RetrievalSettings(Section):
     candidates: PositiveInt = Field(100, description="Chunks that each leg returns.")
-    rrf_k: PositiveInt = Field(60, description="The constant of reciprocal rank fusion.")
+    fusion: Literal["weighted", "rrf"] = Field(
+        "weighted", description="Sum of scaled scores, or reciprocal rank fusion."
+    )
+    dense_weight: Share = Field(
+        0.5, description="With `weighted`: the dense leg's share; BM25 has the rest."
+    )
+    rrf_k: PositiveInt = Field(60, description="With `rrf`: its constant.")
 
 
 class RerankerSettings(Section):

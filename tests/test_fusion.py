@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion, by hand and by its properties."""
+"""Fusion, by hand and by its properties."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartypants.fusion import reciprocal_rank_fusion
+from smartypants.fusion import reciprocal_rank_fusion, weighted_sum
 from smartypants.types import Candidate, Chunk
 
 
@@ -70,3 +70,48 @@ def test_properties(rankings: dict[str, list[str]], k: int) -> None:
 def test_one_leg_keeps_its_order(ids: list[str], k: int) -> None:
     fused = reciprocal_rank_fusion({"dense": leg(*ids)}, k=k)
     assert [item.chunk.document_id for item in fused] == ids
+
+
+HALVES = {"dense": 0.5, "bm25": 0.5}
+
+
+def scored(**scores: float) -> list[Candidate]:
+    return [
+        Candidate(Chunk(name, "v", 0, name, 0, 1), score)
+        for name, score in sorted(scores.items(), key=lambda item: -item[1])
+    ]
+
+
+def test_weighted_sum_by_hand() -> None:
+    legs = {"dense": scored(a=0.9, b=0.5, c=0.1), "bm25": scored(b=12.0, d=8.0, a=4.0)}
+    fused = weighted_sum(legs, weights=HALVES)
+    assert {item.chunk.document_id: item.score for item in fused} == pytest.approx(
+        {"b": 0.25 + 0.5, "a": 0.5, "d": 0.25, "c": 0.0}
+    )
+    assert [item.chunk.document_id for item in fused] == ["b", "a", "d", "c"]
+    assert fused[0].scores == {"dense": 0.5, "bm25": 12.0}
+
+
+def test_weight_of_one_is_that_leg_alone() -> None:
+    legs = {"dense": scored(a=0.9, b=0.5), "bm25": scored(b=12.0, c=8.0)}
+    alone = weighted_sum(legs, weights={"dense": 1.0, "bm25": 0.0})
+    assert alone[0].chunk.document_id == "a"
+
+
+def test_legs_without_spread_or_without_candidates() -> None:
+    assert weighted_sum({"dense": [], "bm25": []}, weights=HALVES) == []
+    [only] = weighted_sum({"dense": scored(a=0.3), "bm25": []}, weights=HALVES)
+    assert only.score == 0.5
+
+
+SCORES = st.dictionaries(st.sampled_from("abcdef"), st.floats(-1, 100, allow_nan=False))
+
+
+@given(SCORES, SCORES)
+def test_weighted_sum_keeps_every_chunk_once_within_bounds(
+    dense: dict[str, float], bm25: dict[str, float]
+) -> None:
+    fused = weighted_sum({"dense": scored(**dense), "bm25": scored(**bm25)}, weights=HALVES)
+    assert sorted(item.chunk.document_id for item in fused) == sorted({*dense, *bm25})
+    assert all(-1e-9 <= item.score <= 1 + 1e-9 for item in fused)
+    assert [item.score for item in fused] == sorted((i.score for i in fused), reverse=True)
