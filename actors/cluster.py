@@ -8,9 +8,12 @@ import tempfile
 from pathlib import Path
 
 import ray
+import structlog
 
 from smartypants.errors import SetupError
 from smartypants.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 # All of these must be in the environment before Ray starts. docs/decisions.md has the figures.
 ENVIRONMENT = {
@@ -42,6 +45,21 @@ def start(settings: Settings) -> None:
         os.environ.setdefault(name, value)
     scratch = scratch_dir(settings)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for last in (False, True):
+        try:
+            _start_local(settings, scratch)
+            return
+        except Exception as exc:
+            ray.shutdown()
+            if last:
+                raise SetupError(
+                    f"Ray did not start: {exc}", f"Its logs are in {scratch}/session_latest/logs."
+                ) from exc
+            # It gives its own processes 30 s, which is short beside other work: once more.
+            log.warning("ray_start_failed", error=str(exc))
+
+
+def _start_local(settings: Settings, scratch: Path) -> None:
     ray.init(
         address="local",
         num_cpus=settings.ray.num_cpus or max(8, 4 * (os.cpu_count() or 1)),

@@ -5,7 +5,8 @@ same order, 64 tokens at most, temperature 0, after a warm-up:
 
 - HTTP: `POST /v1/chat/completions` with `stream`, against the running graph.
 - engine: `smartypants.llms.vllm.VllmLLM` with the same arguments, in a fresh process, after the
-  system has ended.
+  system has ended. Environment variables are each one's own: Ray sets OMP_NUM_THREADS in its
+  workers, the bare engine has what the shell has.
 
 The time to the first token is the median over requests; tokens a second are all completion
 tokens of a level over its duration. `/v1/answers` (search, then a longer prompt) is measured at

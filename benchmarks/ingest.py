@@ -8,6 +8,7 @@ pipeline, encode. Each runs in fresh processes with the same number of torch thr
 - pipeline: `actors.ingest.ingest`, from discovery to the last commit, on a Ray and a vector
   server that run already. Starting Ray Data's actors and loading the model in them is counted.
 - steady: the chunks committed after the first commit, over the time from that to the last one.
+  Left out where there were fewer than six commits: what was in flight would weigh too much.
 
 Peak memory is the sum of the resident sizes of this process and all below it (Ray, the vector
 server, workers), sampled during the pipeline; pages that they share count for each.
@@ -38,6 +39,7 @@ from smartypants.settings import Settings
 
 DOCUMENTS, QUICK_DOCUMENTS = 1_500, 200
 SAMPLE_S = 0.25
+MIN_COMMITS = 6
 
 
 @dataclass(slots=True)
@@ -59,8 +61,10 @@ class Run:
         return self.commits[-1][0] - self.started
 
     @property
-    def steady(self) -> tuple[int, float]:
-        """Chunks, seconds."""
+    def steady(self) -> tuple[int, float] | None:
+        """Chunks and seconds after the first commit; None where that says little."""
+        if len(self.commits) < MIN_COMMITS:
+            return None
         (first, before), (last, chunks) = self.commits[0], self.commits[-1]
         return chunks - before, last - first
 
@@ -171,28 +175,30 @@ def summary(chunks: int, encoded: list[float], runs: list[Run]) -> Figures:
     """Rates over all runs together."""
     encode_rate = chunks * len(encoded) / sum(encoded)
     rate = sum(run.progress.chunks for run in runs) / sum(run.seconds for run in runs)
-    steady = sum(run.steady[0] for run in runs) / sum(run.steady[1] for run in runs)
-    return {
+    figures = {
         "ingest.pipeline_over_encode": rate / encode_rate,
-        "ingest.steady_over_encode": steady / encode_rate,
         "ingest.chunks_per_s": rate,
-        "ingest.steady_chunks_per_s": steady,
         "ingest.encode_chunks_per_s": encode_rate,
         "ingest.first_commit_s": sum(run.commits[0][0] - run.started for run in runs) / len(runs),
         "ingest.peak_rss_mb": max(run.peak_rss for run in runs) / 2**20,
     }
+    steady = [found for run in runs if (found := run.steady) is not None]
+    if steady:
+        steady_rate = sum(count for count, _ in steady) / sum(seconds for _, seconds in steady)
+        figures["ingest.steady_chunks_per_s"] = steady_rate
+        figures["ingest.steady_over_encode"] = steady_rate / encode_rate
+    return figures
 
 
 def _table(figures: Figures, runs: list[Run], chunks: int) -> Table:
     table = Table(
         "", "chunks/s", "over encode", title=f"Ingest: {chunks} chunks, {len(runs)} run(s) of each"
     )
-    encode, whole, steady = (
-        figures[f"ingest.{name}chunks_per_s"] for name in ("encode_", "", "steady_")
-    )
+    encode, whole = figures["ingest.encode_chunks_per_s"], figures["ingest.chunks_per_s"]
     table.add_row("encode", f"{encode:.1f}", "1")
     table.add_row("pipeline, with start-up", f"{whole:.1f}", f"{whole / encode:.2f}")
-    table.add_row("pipeline, steady", f"{steady:.1f}", f"{steady / encode:.2f}")
+    if steady := figures.get("ingest.steady_chunks_per_s"):
+        table.add_row("pipeline, steady", f"{steady:.1f}", f"{steady / encode:.2f}")
     table.add_section()
     table.add_row("first commit after", f"{figures['ingest.first_commit_s']:.1f} s", "")
     table.add_row("peak memory", f"{figures['ingest.peak_rss_mb']:.0f} MiB", "")

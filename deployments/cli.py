@@ -86,9 +86,9 @@ def _detached(settings: Settings, *, wait: bool, as_json: bool) -> None:
     from deployments.local import wait_until_ready
 
     here = runtime.running(settings)
+    log = settings.data_dir.absolute() / "logs" / "up.log"
     if here is None:
         checks.preflight(settings)
-        log = settings.data_dir.absolute() / "logs" / "up.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             child = subprocess.Popen(
@@ -105,7 +105,9 @@ def _detached(settings: Settings, *, wait: bool, as_json: bool) -> None:
     started = time.monotonic()
     needed = () if wait else ("ledger", "vector_store", "job_runner")
     with err.status("Starting …") as spinner:
-        wait_until_ready(url, lambda parts: _say(spinner, parts), parts=needed, alive=alive)
+        wait_until_ready(
+            url, lambda parts: _say(spinner, parts), parts=needed, alive=alive, log=str(log)
+        )
     _announce(settings, url, time.monotonic() - started, as_json=as_json)
 
 

@@ -79,6 +79,7 @@ def wait_until_ready(
     *,
     parts: tuple[str, ...] = (),
     alive: Callable[[], bool] = lambda: True,
+    log: str = "its log",
 ) -> None:
     """Return when the system, or the named parts of it, can serve. `report` gets the parts' state.
 
@@ -96,7 +97,7 @@ def wait_until_ready(
             return
         _check_deployed()
         if not alive():
-            raise SetupError("The system ended while it was starting.", "See its log.")
+            raise SetupError("The system ended while it was starting.", f"See {log}.")
         time.sleep(0.5)
     raise Unavailable("The system did not get ready in time.", "See `smartypants status`.")
 
