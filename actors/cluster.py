@@ -20,6 +20,9 @@ ENVIRONMENT = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_worker_niceness": "0",  # niced workers starve beside anything else on the machine
+    # The proxy's default of 5 s, three times, is short while a model loads beside it.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TOKENIZERS_PARALLELISM": "true",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -97,4 +100,6 @@ def _local_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(settings.http.port + 1101),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(settings.http.port + 404),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(settings.http.port + 500),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(settings.http.port + 1500),
     }

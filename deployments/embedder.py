@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from ray import serve
 
@@ -15,7 +16,8 @@ class EmbedderServer:
     """Text → unit vector; requests that arrive together share a forward pass."""
 
     def __init__(self, settings: Settings) -> None:
-        self._embedder = wiring.make_embedder(settings)
+        # One thread: a query is short, and a second thread costs more in waiting than it gives.
+        self._embedder = wiring.make_embedder(settings, workers=os.cpu_count() or 1)
         self._embedder.embed(["warm-up"])
 
     @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, max_concurrent_batches=1)
