@@ -22,7 +22,11 @@ MAX_WINDOW = 3
 MIN_TERMS = 3
 """A sentence with fewer content words says too little to be supported."""
 
-_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]*[\"')\]”’]*(?:\s+|$)")
+# A line break inside a paragraph does not end a sentence; before a list item, a table row or a
+# heading it does.
+_SENTENCE = re.compile(
+    r"(?:[^.!?\n]|[.!?](?!\s|$)|\n(?!\s|[|#>*+-]|\d+[.)]))*[.!?]*[\"')\]”’]*(?:\s+|$)"
+)
 _SENTENCE_END = re.compile(r"[.!?][\"')\]”’]*\s+|\n")
 _BRACKETS = re.compile(r"[ \t]*\[\d+(?:\s*[,;–-]\s*\d+)*\]")
 _OPEN_BRACKET = re.compile(r"[ \t]*(?:\[[\d,;–\s-]*)?$")

@@ -72,6 +72,15 @@ def test_sentence_may_be_supported_by_several_together() -> None:
     assert cited.citations[0].passage == "The office is in Port Ellery. It has 40 desks."
 
 
+def test_wrapped_line_does_not_end_a_sentence_but_a_list_item_does() -> None:
+    cited = stream(
+        "The buoy of the harbour\nweighs 74 kilograms.\n- It floats\n- It glows at night"
+    )
+    run(cited, "The buoy of the harbour weighs 74 kilograms. It always glows at night.")
+    passages = [citation.passage for citation in cited.citations]
+    assert passages == ["The buoy of the harbour\nweighs 74 kilograms.", "- It glows at night"]
+
+
 def test_heading_supports_nothing_but_names_the_section() -> None:
     text = "## Illness\n\nCall your manager.\n\n## Pension\n\nThe pension plan gets six per cent."
     chunk = Chunk("d", "v", 0, text, 50, 50 + len(text), above=((1, "Handbook"), (2, "Leave")))
