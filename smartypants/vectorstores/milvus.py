@@ -28,6 +28,7 @@ _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_LOADED = ("not loaded", "released", "NotLoad", "before search")
 _LOAD_TIMEOUT_S = 60.0
+_CONNECT_TIMEOUT_S = 8.0
 
 
 def _mapped(
@@ -46,7 +47,14 @@ def _mapped(
                 return call(self, physical, *args, **kwargs)
             except (MilvusException, grpc.RpcError) as exc:
                 unloaded = any(mark in str(exc) for mark in _NOT_LOADED)
-                if unloaded and call.__name__ != "load" and time.monotonic() < deadline:
+                left = deadline - time.monotonic()
+                connecting = "Fail connecting" in str(exc) and call.__name__ != "_names"
+                if connecting and left > _LOAD_TIMEOUT_S - _CONNECT_TIMEOUT_S:
+                    # A busy server takes its time to accept; whatever we ask for is idempotent.
+                    self._client = None
+                    time.sleep(0.5)
+                    continue
+                if unloaded and call.__name__ != "load" and left > 0:
                     self.load(physical)
                     time.sleep(0.1)  # somebody else may be loading it just now
                     continue
