@@ -5,22 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+import structlog
 from sqlalchemy import Engine
 
-from actors.stages import Part
+from actors.sharing import Finished
+from actors.stages import patiently
 from smartypants.ledger import commits
 from smartypants.ledger.collections import Collection
 from smartypants.ledger.commits import Failed, Indexed
 from smartypants.progress import Progress
 from smartypants.protocols import VectorStore
-from smartypants.settings import Settings
+from smartypants.settings import IngestSettings
+
+log = structlog.get_logger(__name__)
 
 
 class Committer:
-    """Collects receipts; flushes the vector store, then commits to the ledger, then cleans up.
+    """Collects finished documents; makes them durable, commits to the ledger, then cleans up.
 
-    It lives in the driver, the only writer of document states while a job runs. A crash
-    between any two steps leaves documents pending, and the next run does them again.
+    A crash between any two steps leaves documents pending, and the next run does them again.
+    So does a vector store that does not have all the chunks that it was given.
     """
 
     def __init__(
@@ -28,64 +32,74 @@ class Committer:
         engine: Engine,
         vectors: VectorStore,
         collection: Collection,
-        settings: Settings,
+        settings: IngestSettings,
         progress: Progress,
     ) -> None:
         self._engine = engine
         self._vectors = vectors
         self._collection = collection
-        self._interval_s = settings.ingest.commit_interval_s
+        self._settings = settings
         self._progress = progress
-        self._partial: dict[str, int] = {}
         self._indexed: list[Indexed] = []
-        self._unchanged: list[Indexed] = []
+        self._stale: set[str] = set()
+        self._unchanged: list[str] = []
         self._failed: list[Failed] = []
         self._committed_at = time.monotonic()
 
-    def add(self, receipts: Iterable[Part]) -> None:
-        """Count receipts, and commit if the interval has passed."""
-        for receipt in receipts:
-            self._progress.add_seconds(receipt.seconds)
-            ref = receipt.work.ref
-            if receipt.failed is not None:
-                self._failed.append(receipt.failed)
-                continue
-            indexed = Indexed(
-                ref.document_id,
-                receipt.version,
-                receipt.title,
-                receipt.chunk_count,
-                receipt.parsed,
-            )
-            if receipt.unchanged:
-                self._unchanged.append(indexed)
-                continue
-            arrived = self._partial.pop(ref.document_id, 0) + 1
-            if arrived < receipt.parts:
-                self._partial[ref.document_id] = arrived
+    def add(self, documents: Iterable[Finished]) -> bool:
+        """Count documents, and commit if the interval has passed; whether it did."""
+        for done in documents:
+            self._progress.add_seconds(done.seconds)
+            self._progress.embedded += done.embedded
+            if done.failed is not None:
+                self._failed.append(done.failed)
+            elif done.indexed is None:
+                self._unchanged.append(done.work.ref.document_id)
             else:
-                self._indexed.append(indexed)
-        if time.monotonic() - self._committed_at >= self._interval_s:
-            self.commit()
+                self._indexed.append(done.indexed)
+                if not done.work.fresh:
+                    self._stale.add(done.indexed.document_id)
+        if time.monotonic() - self._committed_at < self._settings.commit_interval_s:
+            return False
+        return self.commit()
 
-    def commit(self) -> None:
-        """Make everything that is whole searchable."""
+    def commit(self) -> bool:
+        """Make everything that is whole searchable; whether there was anything."""
+        self._committed_at = time.monotonic()
+        if not (self._indexed or self._unchanged or self._failed):
+            return False
         started = time.perf_counter()
         physical = self._collection.physical
+        whole: list[Indexed] = []
         if self._indexed:
-            self._vectors.flush(physical)
-        commits.commit(self._engine, self._collection.name, self._indexed, self._failed)
-        commits.keep(self._engine, [item.document_id for item in self._unchanged])
-        if self._indexed:
-            # New documents have no older version; asking for all is one call a few dozen.
-            self._vectors.delete_versions(
-                physical, {item.document_id: item.version for item in self._indexed}
+            whole = patiently(lambda: self._durable(physical), self._settings.patience_s)
+        commits.commit(self._engine, self._collection.name, whole, self._failed)
+        commits.keep(self._engine, self._unchanged)
+        stale = {
+            item.document_id: (item.version, item.chunk_count)
+            for item in whole
+            if item.document_id in self._stale
+        }
+        if stale:
+            patiently(
+                lambda: self._vectors.delete_versions(physical, stale), self._settings.patience_s
             )
-        self._progress.indexed += len(self._indexed)
+        self._progress.indexed += len(whole)
         self._progress.failed += len(self._failed)
         self._progress.unchanged += len(self._unchanged)
         self._progress.documents -= len(self._unchanged)
-        self._progress.chunks += sum(item.chunk_count for item in self._indexed)
+        self._progress.chunks += sum(item.chunk_count for item in whole)
         self._progress.add_seconds({"commit": time.perf_counter() - started})
         self._indexed, self._unchanged, self._failed = [], [], []
-        self._committed_at = time.monotonic()
+        self._stale = set()
+        return True
+
+    def _durable(self, physical: str) -> list[Indexed]:
+        """Flush, then ask: a store that was killed in between may have lost what it took."""
+        self._vectors.flush(physical)
+        expected = {item.document_id: (item.version, item.chunk_count) for item in self._indexed}
+        missing = self._vectors.incomplete(physical, expected)
+        whole = [item for item in self._indexed if item.document_id not in missing]
+        if len(whole) < len(self._indexed):
+            log.warning("chunks_missing", documents=len(self._indexed) - len(whole))
+        return whole

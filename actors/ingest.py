@@ -1,57 +1,97 @@
-"""The ingest program: discover → read → embed → write → commit, as one Ray Data pipeline."""
+"""The ingest program, one job of it: discover → pipeline → commit → prune."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
-import ray.data
-from ray.data import ActorPoolStrategy, DataContext
 from sqlalchemy import Engine
 
 from actors.committing import Committer
-from actors.stages import EmbedChunks, Part, ReadDocuments, SourceSpec, Work, WriteChunks
+from actors.sharing import SharedPipeline
+from actors.stages import SourceSpec, Work
 from smartypants import wiring
-from smartypants.accelerator import has_gpu
 from smartypants.deleting import remove_documents
-from smartypants.errors import InvalidRequest, PruneRefused, SmartyPantsError
+from smartypants.errors import (
+    InvalidRequest,
+    PruneRefused,
+    SmartyPantsError,
+    VectorStoreUnavailable,
+)
 from smartypants.ledger import collections, documents, listing
+from smartypants.ledger.jobs import Job
 from smartypants.progress import Progress
 from smartypants.settings import Settings
 from smartypants.types import DocumentRef
 
 LISTING_BATCH = 500
-MAX_BLOCKS = 1_000
-GPU_SHARE = 0.2
-"""An embedding actor's part of a GPU that the query program's models live on too."""
+PAGE = 500
+MAX_PASSES = 3
+"""How often documents that came back unfinished are begun again in one run."""
+
+
+class Watch(Protocol):
+    """Who runs a job: hears how far it is, and says when to stop."""
+
+    def report(self, progress: Progress) -> None:
+        """Called at least twice a second while documents are on their way. May raise to stop."""
+        ...
+
+    def advanced(self) -> None:
+        """Documents were committed."""
+        ...
+
+    def listed(self) -> None:
+        """The source's listing is complete."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
     """What a job of the kind `ingest` asks for.
 
-    `allow_prune` lets more documents go than `ingest.prune_max_share`.
+    `allow_prune` lets more documents go than `ingest.prune_max_share`; `listed` says that an
+    earlier run of the job has listed the source; `share` is the job's weight in the pipeline.
     """
 
     job_id: str
     source: SourceSpec
     allow_prune: bool = False
+    listed: bool = False
+    share: float = 1.0
+
+    @classmethod
+    def of(cls, job: Job) -> IngestRequest:
+        source = SourceSpec(job.params["connector"], job.collection, job.params["uri"])
+        return cls(
+            job.id,
+            source,
+            allow_prune=bool(job.params.get("allow_prune")),
+            listed=bool(job.listed),
+            share=2.0 ** (job.priority - 5),
+        )
 
 
 def ingest(
     request: IngestRequest,
     settings: Settings,
     engine: Engine,
-    report: Callable[[Progress], None],
-) -> Progress:
-    """Bring the index in line with a source. `report` is called at least at every batch.
+    pipeline: SharedPipeline,
+    watch: Watch,
+    progress: Progress,
+) -> float | None:
+    """Bring the index in line with a source. Returns when failed documents are due again
+    (Unix time), None where none will be.
 
     Running it again, also after a crash at any point, finishes what is left and changes
-    nothing else. Raises `PruneRefused` when all is indexed but too much would be deleted, and
-    other `SmartyPantsError`s when a part of the system fails; documents that fail do not raise.
+    nothing else. Raises `PruneRefused` when all is indexed but too much would be deleted,
+    other `SmartyPantsError`s when a part of the system fails, and what `watch` raises;
+    documents that fail do not raise.
     """
-    progress = Progress()
+    began = time.time()
+    watch.report(progress)
     dimension, _ = wiring.embedding_shape(settings)
     collection = collections.ensure(
         engine,
@@ -61,114 +101,129 @@ def ingest(
     )
     vectors = wiring.open_vectors(settings)
     vectors.create(collection.physical, dimension=dimension)
-
-    report(progress)
-    source_id, incomplete = _discover(request, settings, engine, progress)
-    work = [_work(row) for row in documents.pending(engine, source_id)]
-    progress.documents = len(work)
-    progress.working_since = time.monotonic()
-    progress.enter("indexing")
-    report(progress)
-    if work:
-        committer = Committer(engine, vectors, collection, settings, progress)
-        for receipts in pipeline(work, request.source, collection.physical, settings):
-            committer.add(receipts)
-            report(progress)
-        committer.commit()
-    if incomplete is not None:
-        raise incomplete
-    _prune(request, settings, engine, source_id, progress)
-    progress.enter("done")
-    report(progress)
-    return progress
-
-
-def pipeline(
-    work: list[Work], source: SourceSpec, physical: str, settings: Settings
-) -> Iterator[list[Part]]:
-    """Run the stages over the work; receipts come as soon as their chunks are written."""
-    chosen = settings.ingest
-    workers = chosen.max_embed_workers or chosen.embed_workers
-    gpus = chosen.embed_gpus
-    if gpus is None:
-        gpus = GPU_SHARE if has_gpu(settings) else 0.0
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = False
-    blocks = min(max(len(work) // chosen.read_batch, 1), MAX_BLOCKS)
-    receipts = (
-        ray.data.from_items([{"work": item} for item in work], override_num_blocks=blocks)
-        .map_batches(
-            ReadDocuments,
-            fn_constructor_args=(settings, source),
-            batch_size=chosen.read_batch,
-            compute=ActorPoolStrategy(size=min(chosen.read_workers, blocks)),
-            num_cpus=0.5,
-        )
-        .map_batches(
-            EmbedChunks,
-            fn_constructor_args=(settings, workers),
-            batch_size=chosen.embed_batch,
-            compute=ActorPoolStrategy(min_size=chosen.embed_workers, max_size=workers),
-            num_cpus=chosen.embed_cpus,
-            num_gpus=gpus,
-        )
-        .map_batches(
-            WriteChunks,
-            fn_constructor_args=(settings, physical),
-            batch_size=chosen.write_batch,
-            compute=ActorPoolStrategy(size=1),
-            num_cpus=0.25,
-        )
-    )
-    for batch in receipts.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0):
-        yield list(batch["receipt"])
-
-
-def _discover(
-    request: IngestRequest, settings: Settings, engine: Engine, progress: Progress
-) -> tuple[str, SmartyPantsError | None]:
-    """Note the source's listing in the ledger: the source's id, and what cut the listing short."""
-    source = request.source
+    pipeline.warm_up()
     connector = wiring.open_connector(
         settings,
-        kind=source.kind,
-        collection=source.collection,
-        uri=source.uri,
+        kind=request.source.kind,
+        collection=request.source.collection,
+        uri=request.source.uri,
         blobs=wiring.open_blobs(settings),
     )
     listing.register_source(
         engine,
         source_id=connector.source_id,
-        collection=source.collection,
-        kind=source.kind,
+        collection=request.source.collection,
+        kind=request.source.kind,
         uri=connector.uri,
     )
-    started = time.perf_counter()
-    refs: list[DocumentRef] = []
     incomplete: SmartyPantsError | None = None
+    if not request.listed:
+        progress.enter("discovering")
+        incomplete = _discover(request, connector.discover(), settings, engine, watch, progress)
+        if incomplete is None:
+            watch.listed()
+
+    progress.begin_indexing()
+    due = documents.retry_due(
+        engine, connector.source_id, max_attempts=settings.ingest.max_attempts
+    )
+    committer = Committer(engine, vectors, collection, settings.ingest, progress)
+    for _ in range(MAX_PASSES):
+        left = documents.count_pending(engine, connector.source_id)
+        if not left:
+            break
+        progress.documents = progress.done + left
+        watch.report(progress)
+        works = _works(request, engine, connector.source_id, collection.physical, since=began)
+        try:
+            for finished in pipeline.run(request.job_id, works, weight=request.share):
+                if committer.add(finished):
+                    watch.advanced()
+                watch.report(progress)
+        finally:  # also of a job that stops: what is whole is kept
+            if committer.commit():
+                watch.advanced()
+    else:
+        if documents.count_pending(engine, connector.source_id):
+            raise VectorStoreUnavailable(
+                "The vector store lost chunks that it had taken.", "See its log."
+            )
+    if incomplete is not None:
+        raise incomplete
+    due = documents.retry_due(
+        engine, connector.source_id, max_attempts=settings.ingest.max_attempts
+    )
+    if due is None:
+        _prune(request, settings, engine, connector.source_id, progress)
+        progress.enter("done")
+    watch.report(progress)
+    return due
+
+
+def _works(
+    request: IngestRequest, engine: Engine, source_id: str, physical: str, *, since: float
+) -> Iterator[Work]:
+    """What is pending, page by page: memory does not grow with the source."""
+    after = ""
+    while page := documents.pending(engine, source_id, after=after, limit=PAGE):
+        for row in page:
+            ref = DocumentRef(
+                source_id=row.source_id,
+                uri=row.uri,
+                name=row.name,
+                etag=row.etag,
+                size=row.size,
+                media_type=row.media_type,
+                metadata=row.metadata,
+            )
+            yield Work(
+                request.job_id,
+                request.source,
+                physical,
+                ref,
+                row.acl_id,
+                row.indexed_version,
+                fresh=row.created_at >= since,
+            )
+        after = page[-1].id
+
+
+def _discover(
+    request: IngestRequest,
+    refs: Iterator[DocumentRef],
+    settings: Settings,
+    engine: Engine,
+    watch: Watch,
+    progress: Progress,
+) -> SmartyPantsError | None:
+    """Note the source's listing in the ledger; what cut it short, if anything did."""
+    started = time.perf_counter()
+    batch: list[DocumentRef] = []
 
     def note() -> None:
-        listed = listing.list_documents(
+        found = listing.list_documents(
             engine,
-            refs,
-            collection=source.collection,
+            batch,
+            collection=request.source.collection,
             job_id=request.job_id,
             max_attempts=settings.ingest.max_attempts,
         )
-        progress.unchanged += listed.unchanged
-        refs.clear()
+        progress.unchanged += found.unchanged
+        progress.documents += found.pending
+        watch.report(progress)
+        batch.clear()
 
+    incomplete: SmartyPantsError | None = None
     try:
-        for ref in connector.discover():
-            refs.append(ref)
-            if len(refs) >= LISTING_BATCH:
+        for ref in refs:
+            batch.append(ref)
+            if len(batch) >= LISTING_BATCH:
                 note()
     except InvalidRequest as exc:
         incomplete = exc
     note()
     progress.add_seconds({"discover": time.perf_counter() - started})
-    return connector.source_id, incomplete
+    return incomplete
 
 
 def _prune(
@@ -192,17 +247,4 @@ def _prune(
     if gone:
         progress.enter("deleting")
         remove_documents(settings, engine, request.source.collection, [row.id for row in gone])
-        progress.deleted = len(gone)
-
-
-def _work(row: documents.Document) -> Work:
-    ref = DocumentRef(
-        source_id=row.source_id,
-        uri=row.uri,
-        name=row.name,
-        etag=row.etag,
-        size=row.size,
-        media_type=row.media_type,
-        metadata=row.metadata,
-    )
-    return Work(ref, row.acl_id, row.indexed_version)
+        progress.deleted += len(gone)

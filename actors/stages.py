@@ -1,38 +1,63 @@
-"""The stages of the ingest program: callable classes, a batch in, a batch out.
+"""The stages of the ingest program: callable classes, a batch in, batches out.
 
-Each builds its plugins in the worker that it runs in. What travels between them is a `Part`: a
-document, or a piece of a long one. A document that fails becomes a part with an error and runs
-through to the end, where it is counted.
+Each builds its plugins in the worker that it runs in. A row of the dataset is one batch that
+travels together: documents to read, then `Part`s of documents with as many tokens as one call
+of the embedder takes. A document that fails becomes a part with an error and runs through to
+the end, where it is counted.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
 
 import numpy as np
+import structlog
 
 from smartypants import wiring
+from smartypants.embedding_cache import cache_key
 from smartypants.errors import DocumentError, SmartyPantsError, Unavailable
 from smartypants.ledger.commits import Failed
-from smartypants.protocols import Vectors
+from smartypants.protocols import Connector, Vectors
 from smartypants.reading import read
 from smartypants.settings import Settings
 from smartypants.types import Chunk, DocumentRef
 
-T = TypeVar("T")
-Batch = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+Rows = dict[str, Any]
+CONNECTORS = 64
+"""Sources whose connectors a reading actor keeps open."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """Which connector reads a source; enough to build it in a worker."""
+
+    kind: str
+    collection: str
+    uri: str
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A document to index, and the version that searches show now."""
+    """A document to index for a job; `indexed_version` is what searches show now."""
 
+    job_id: str
+    source: SourceSpec
+    physical: str
     ref: DocumentRef
     acl_id: int
     indexed_version: str | None
+    fresh: bool = False
+    """The vector store can hold nothing of it yet."""
+    ticket: int = 0
+    """Tells one way through the pipeline from another of the same document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,48 +75,49 @@ class Part:
     unchanged: bool = False
     failed: Failed | None = None
     chunk_count: int = 0
+    embedded: int = 0
+    """Chunks whose vectors had to be computed."""
     seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSpec:
-    """Which connector reads a source; enough to build it in a worker."""
-
-    kind: str
-    collection: str
-    uri: str
 
 
 class ReadDocuments:
     """Work → parts with chunks: fetch, keep raw, parse, clean, chunk."""
 
-    def __init__(self, settings: Settings, source: SourceSpec) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._blobs = wiring.open_blobs(settings)
-        self._connector = wiring.open_connector(
-            settings,
+        self._parser = wiring.make_parser(settings)
+        self._chunker = wiring.make_chunker(settings)
+        self._connector = lru_cache(CONNECTORS)(self._open)
+
+    def __call__(self, rows: Rows) -> Iterator[Rows]:
+        ready: list[Part] = []
+        for work in rows["batch"][0]:
+            started = time.perf_counter()
+            found = self._read(work)
+            seconds = {"read": time.perf_counter() - started}
+            for part in [replace(found[0], seconds=seconds), *found[1:]]:
+                ready.append(part)
+                if sum(len(part.chunks) for part in ready) >= self._settings.ingest.batch_chunks:
+                    yield row(ready)
+                    ready = []
+        if ready:
+            yield row(ready)
+
+    def _open(self, source: SourceSpec) -> Connector:
+        return wiring.open_connector(
+            self._settings,
             kind=source.kind,
             collection=source.collection,
             uri=source.uri,
             blobs=self._blobs,
         )
-        self._parser = wiring.make_parser(settings)
-        self._chunker = wiring.make_chunker(settings)
-
-    def __call__(self, batch: Batch) -> Batch:
-        parts: list[Part] = []
-        for work in batch["work"]:
-            started = time.perf_counter()
-            found = self._read(work)
-            seconds = {"read": time.perf_counter() - started}
-            parts += [replace(found[0], seconds=seconds), *found[1:]]
-        return _column("part", parts)
 
     def _read(self, work: Work) -> list[Part]:
         try:
             document = read(
                 work.ref,
-                connector=self._connector,
+                connector=self._connector(work.source),
                 blobs=self._blobs,
                 parser=self._parser,
                 chunker=self._chunker,
@@ -99,10 +125,10 @@ class ReadDocuments:
                 indexed_version=work.indexed_version,
             )
         except Exception as exc:  # noqa: BLE001 - the boundary: one document, a row in the ledger
-            return [Part(work, failed=_failure(work.ref, exc))]
+            return [Part(work, failed=failure(work.ref, exc))]
         if document is None:
             return [Part(work, version=work.indexed_version or "", unchanged=True)]
-        size = self._settings.ingest.part_chunks
+        size = self._settings.ingest.batch_chunks
         chunks = document.chunks
         starts = range(0, len(chunks), size)
         return [
@@ -121,50 +147,55 @@ class ReadDocuments:
 
 
 class EmbedChunks:
-    """Parts → the same with vectors; one call embeds the chunks of all parts together."""
+    """Parts → the same with vectors; a text that was embedded before is not embedded again."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
         self._embedder = wiring.make_embedder(settings, workers=workers)
+        self._cache = wiring.open_embedding_cache(settings)
 
-    def __call__(self, batch: Batch) -> Batch:
-        parts: list[Part] = list(batch["part"])
+    def __call__(self, rows: Rows) -> Rows:
+        parts: list[Part] = rows["batch"][0]
         started = time.perf_counter()
-        vectors = self._embedder.embed([c.searched_text for part in parts for c in part.chunks])
-        seconds = time.perf_counter() - started
-        share = seconds / max(len(vectors), 1)
-        ends = np.cumsum([len(part.chunks) for part in parts])
-        out = [
-            replace(
-                part,
-                vectors=vectors[end - len(part.chunks) : end],
-                seconds=part.seconds | {"embed": share * len(part.chunks)},
+        texts = [chunk.searched_text for part in parts for chunk in part.chunks]
+        keys = [cache_key(self._embedder.model, text) for text in texts]
+        known = self._cache.get(keys) if self._cache is not None else {}
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if missing:
+            vectors = self._embedder.embed(list(missing.values()))
+            if self._cache is not None:  # before anything else can go wrong
+                self._cache.put(list(missing), vectors)
+            known |= dict(zip(missing, vectors, strict=True))
+        share = (time.perf_counter() - started) / max(len(texts), 1)
+        out, place = [], iter(keys)
+        for part in parts:
+            mine = [next(place) for _ in part.chunks]
+            computed = sum(missing.pop(key, None) is not None for key in mine)
+            out.append(
+                replace(
+                    part,
+                    vectors=np.stack([known[key] for key in mine]) if mine else None,
+                    embedded=computed,
+                    seconds=part.seconds | {"embed": share * len(mine)},
+                )
             )
-            for part, end in zip(parts, ends, strict=True)
-        ]
-        return _column("part", out)
+        return row(out)
 
 
 class WriteChunks:
     """Parts with vectors → receipts: the same without chunks, which are in the vector store."""
 
-    def __init__(self, settings: Settings, physical: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._vectors = wiring.open_vectors(settings)
-        self._physical = physical
+        self._patience_s = settings.ingest.patience_s
 
-    def __call__(self, batch: Batch) -> Batch:
-        parts: list[Part] = list(batch["part"])
-        full = [part for part in parts if part.vectors is not None and part.chunks]
+    def __call__(self, rows: Rows) -> Rows:
+        parts: list[Part] = rows["batch"][0]
+        full = [part for part in parts if part.chunks]
         started = time.perf_counter()
-        if full:
-            self._vectors.upsert(
-                self._physical,
-                [chunk for part in full for chunk in part.chunks],
-                np.concatenate([part.vectors for part in full if part.vectors is not None]),
-                acl_ids=_each(full, lambda part: part.work.acl_id),
-                source_ids=_each(full, lambda part: part.work.ref.source_id),
-            )
+        for physical, group in groupby(sorted(full, key=_physical), key=_physical):
+            patiently(lambda p=physical, g=tuple(group): self._upsert(p, g), self._patience_s)
         share = (time.perf_counter() - started) / max(sum(len(part.chunks) for part in full), 1)
-        receipts = [
+        return row(
             replace(
                 part,
                 chunks=(),
@@ -172,24 +203,51 @@ class WriteChunks:
                 seconds=part.seconds | {"write": share * len(part.chunks)},
             )
             for part in parts
-        ]
-        return _column("receipt", receipts)
+        )
+
+    def _upsert(self, physical: str, parts: Iterable[Part]) -> None:
+        parts = list(parts)
+        self._vectors.upsert(
+            physical,
+            [chunk for part in parts for chunk in part.chunks],
+            np.concatenate([part.vectors for part in parts if part.vectors is not None]),
+            acl_ids=[part.work.acl_id for part in parts for _ in part.chunks],
+            source_ids=[part.work.ref.source_id for part in parts for _ in part.chunks],
+        )
 
 
-def _each(parts: Iterable[Part], value: Callable[[Part], T]) -> list[T]:
-    return [value(part) for part in parts for _ in part.chunks]
+def patiently(call: Any, patience_s: float) -> Any:
+    """Call until it works: a part of the system that is down for a while costs nothing but time.
+
+    Raises the last `Unavailable` when `patience_s` seconds have passed.
+    """
+    wait, deadline = FIRST_WAIT_S, time.monotonic() + patience_s
+    while True:
+        try:
+            return call()
+        except Unavailable as exc:
+            if time.monotonic() + wait > deadline:
+                raise
+            log.warning("waiting_for_a_part", error=str(exc), seconds=wait)
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT_S)
 
 
-def _failure(ref: DocumentRef, exc: Exception) -> Failed:
+def failure(ref: DocumentRef, exc: Exception) -> Failed:
+    """What the ledger keeps of a document's error. Only an error of the document is final."""
     if isinstance(exc, SmartyPantsError):
-        passing = isinstance(exc, Unavailable) or not isinstance(exc, DocumentError)
+        passing = exc.retryable or not isinstance(exc, DocumentError)
         return Failed(ref.document_id, exc.code, str(exc), retryable=passing)
     message = f"{type(exc).__name__}: {exc}"
     return Failed(ref.document_id, "internal_error", message, retryable=True)
 
 
-def _column(name: str, values: list[Any]) -> Batch:
-    """A batch of Python objects: numpy must not look into them for dimensions."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return {name: column}
+def _physical(part: Part) -> str:
+    return part.work.physical
+
+
+def row(batch: Iterable[Any]) -> Rows:
+    """One row that holds a batch: numpy must not look into it for dimensions."""
+    column = np.empty(1, dtype=object)
+    column[0] = list(batch)
+    return {"batch": column}

@@ -28,7 +28,8 @@ import psutil  # type: ignore[import-untyped]
 from rich.table import Table
 
 from actors.ingest import IngestRequest, ingest
-from actors.stages import ReadDocuments, SourceSpec, Work
+from actors.sharing import SharedPipeline
+from actors.stages import ReadDocuments, SourceSpec, Work, row
 from benchmarks import _beir, _common
 from benchmarks._common import Figures
 from deployments.local import stores
@@ -51,8 +52,13 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     peak_rss: float = 0.0
 
+    def advanced(self) -> None:
+        """Part of `Watch`."""
+
+    def listed(self) -> None:
+        """Part of `Watch`."""
+
     def report(self, progress: Progress) -> None:
-        self.progress = progress
         if progress.chunks > (self.commits[-1][1] if self.commits else 0):
             self.commits.append((time.perf_counter(), progress.chunks))
 
@@ -107,8 +113,9 @@ def chunk_texts(settings: Settings, folder: Path) -> list[str]:
         uri=source.uri,
         blobs=wiring.open_blobs(elsewhere),
     )
-    work = [Work(ref, 0, None) for ref in connector.discover()]
-    parts = ReadDocuments(elsewhere, source)({"work": work})["part"]
+    work = [Work("", source, "", ref, 0, None) for ref in connector.discover()]
+    batches = ReadDocuments(elsewhere)(row(work))
+    parts = [part for rows in batches for part in rows["batch"][0]]
     return [chunk.searched_text for part in parts for chunk in part.chunks]
 
 
@@ -135,8 +142,8 @@ def pipeline(settings: Settings, folder: Path) -> Run:
         engine = wiring.open_ledger(settings)
         job = jobs.submit(engine, "ingest", collection, {})
         run = Run()
-        with sampled_memory(run):
-            ingest(IngestRequest(job.id, source), settings, engine, run.report)
+        with sampled_memory(run), SharedPipeline(settings) as shared:
+            ingest(IngestRequest(job.id, source), settings, engine, shared, run, run.progress)
     if run.progress.failed:
         raise RuntimeError(f"{run.progress.failed} documents failed")
     return run

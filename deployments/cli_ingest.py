@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,22 +65,23 @@ def _hand_over(
 
 
 def _here(settings: Settings, sources: list[str], collection: str, *, prune: bool) -> list[Job]:
-    from actors.jobs import run_job
+    from actors.jobs import run_jobs
     from deployments.local import stores
 
-    ended = []
     with err.status("Starting Ray and the vector store …") as spinner, stores(settings, "ingest"):
         spinner.stop()
         engine = wiring.open_ledger(settings)
-        for source in sources:
-            job = _submit(engine, source, collection, prune=prune)
-            claimed = jobs.claim(engine, uuid.uuid4().hex, job_id=job.id)
-            if claimed is not None:  # else a runner of the cluster was quicker
-                threading.Thread(
-                    target=run_job, args=(claimed, settings, engine), daemon=True
-                ).start()
-            ended.append(_follow(engine, job.id))
-    return ended
+        submitted = [_submit(engine, source, collection, prune=prune).id for source in sources]
+        stop = threading.Event()
+        runner = threading.Thread(
+            target=run_jobs, args=(settings, stop), kwargs={"only": tuple(submitted)}
+        )
+        runner.start()
+        try:
+            return [_follow(engine, job_id) for job_id in submitted]
+        finally:
+            stop.set()
+            runner.join()
 
 
 def _submit(engine: Engine, source: str, collection: str, *, prune: bool) -> Job:

@@ -23,6 +23,7 @@ from smartypants.types import (
     Message,
     ParsedDocument,
     SamplingParams,
+    StoredChunk,
 )
 
 Vectors = NDArray[np.float32]
@@ -125,11 +126,25 @@ class VectorStore(Protocol):
         """Best first by BM25."""
         ...
 
-    def delete_versions(self, physical: str, keep: Mapping[str, str | None]) -> None:
-        """Remove the chunks of these documents, except those of the version given for each."""
+    def delete_versions(self, physical: str, keep: Mapping[str, tuple[str, int] | None]) -> None:
+        """Remove the chunks of these documents, except for each those of a version with an
+        index below a count; None keeps nothing."""
         ...
 
     def count(self, physical: str) -> int: ...
+
+    def incomplete(self, physical: str, expected: Mapping[str, tuple[str, int]]) -> set[str]:
+        """Those of the documents of which it does not hold as many chunks of the version as
+        expected; every earlier write is seen."""
+        ...
+
+    def scan(self, physical: str, *, vectors: bool = False) -> Iterator[list[StoredChunk]]:
+        """Everything that is stored, in batches, in no order; with vectors where asked for."""
+        ...
+
+    def delete_chunks(self, physical: str, chunk_ids: Sequence[str]) -> None:
+        """Idempotent."""
+        ...
 
     def drop(self, physical: str) -> None:
         """Idempotent."""

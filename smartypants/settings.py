@@ -110,19 +110,40 @@ class IngestSettings(Section):
     max_embed_workers: PositiveInt | None = Field(
         None, description="Embedding actors, at most. Default: as many as `embed_workers`."
     )
+    write_workers: PositiveInt = Field(1, description="Actors that write to the vector store.")
     embed_cpus: NonNegativeFloat = Field(1.0, description="Logical CPUs an embedding actor books.")
     embed_gpus: NonNegativeFloat | None = Field(
         None,
         description="GPUs an embedding actor books. Default: 0.2 where there is a GPU, else 0.",
     )
-    read_batch: PositiveInt = Field(16, description="Documents in one batch of the read stage.")
-    part_chunks: PositiveInt = Field(
-        128, description="A longer document travels in parts of this many chunks."
+    read_batch: PositiveInt = Field(64, description="Documents read in one call, at most.")
+    read_batch_bytes: PositiveInt = Field(
+        1 * 2**20, description="Bytes of documents read in one call, about."
     )
-    embed_batch: PositiveInt = Field(32, description="Document parts in one batch to embed.")
-    write_batch: PositiveInt = Field(64, description="Document parts in one write to the store.")
+    batch_chunks: PositiveInt = Field(
+        128,
+        description="Chunks that are embedded and written in one call, and the most that a kill "
+        "at the wrong moment has embedded again; more pay on a GPU.",
+    )
+    in_flight_documents: PositiveInt = Field(
+        256, description="Documents on their way through the pipeline at once."
+    )
+    in_flight_bytes: PositiveInt = Field(
+        256 * 2**20, description="Bytes of documents on their way at once, about."
+    )
+    idle_s: NonNegativeFloat = Field(
+        600.0, description="The pipeline's actors and their models stay warm for so long."
+    )
     commit_interval_s: PositiveFloat = Field(
-        2.0, description="Finished documents are flushed and committed this often."
+        5.0, description="Finished documents are flushed and committed this often."
+    )
+    patience_s: NonNegativeFloat = Field(
+        120.0, description="A store that is down is waited for this long, then the job is put off."
+    )
+    cache_rows: Annotated[int, Field(ge=0)] = Field(
+        1_000_000,
+        description="Vectors kept by the content of their text, so that none is computed twice "
+        "(1.5 kB each at 384 dimensions). 0: none.",
     )
     prune_max_share: Share = Field(
         0.2,
@@ -132,8 +153,27 @@ class IngestSettings(Section):
         5, description="The guard lets this many deletions pass whatever their share."
     )
     max_attempts: PositiveInt = Field(
-        3, description="Runs in which a document whose failure may pass is tried again."
+        4, description="Times that a document is tried whose failure may pass."
     )
+
+
+class JobSettings(Section):
+    places: PositiveInt = Field(
+        8, description="Jobs that a runner works on at once; they share one pipeline."
+    )
+    turn_s: PositiveFloat = Field(
+        60.0, description="Where jobs wait for a place, one that has had it so long steps back."
+    )
+    lease_s: PositiveFloat = Field(
+        8.0, description="A runner that is silent for so long is taken for dead."
+    )
+    max_attempts: PositiveInt = Field(
+        5, description="Times that a job is tried without progress before it fails."
+    )
+    backoff_s: PositiveFloat = Field(
+        5.0, description="Pause before a job's second attempt; it doubles with each further one."
+    )
+    max_backoff_s: PositiveFloat = Field(600.0, description="The longest such pause.")
 
 
 class RetrievalSettings(Section):
@@ -272,6 +312,7 @@ class Settings(BaseSettings):
     chunker: ChunkerSettings = ChunkerSettings()
     parsing: ParsingSettings = ParsingSettings()
     ingest: IngestSettings = IngestSettings()
+    jobs: JobSettings = JobSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     reranker: RerankerSettings = RerankerSettings()
     llm: LLMSettings = LLMSettings()
@@ -283,6 +324,13 @@ class Settings(BaseSettings):
     @property
     def ledger_url(self) -> str:
         return self.ledger.url or f"sqlite:///{self.data_dir / 'ledger.db'}"
+
+    @property
+    def embedding_cache_url(self) -> str:
+        """A file of its own beside SQLite, which has one writer; else the ledger's database."""
+        if self.ledger_url.startswith("sqlite"):
+            return f"sqlite:///{self.data_dir / 'embeddings.db'}"
+        return self.ledger_url
 
     @property
     def blob_uri(self) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 PUBLIC = "public"
 """The principal that everybody has."""
 
@@ -104,6 +107,17 @@ class Chunk:
     def searched_text(self) -> str:
         """What is embedded and indexed for BM25."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk as the vector store holds it; `vector` has shape (dimension,), where asked for."""
+
+    chunk: Chunk
+    chunk_id: str
+    acl_id: int
+    source_id: str
+    vector: NDArray[np.float32] | None = None
 
 
 # --- queries -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from smartypants import models, registry
 from smartypants.accelerator import has_gpu
 from smartypants.connectors.filesystem import FilesystemConnector
 from smartypants.connectors.uploads import UploadsConnector
+from smartypants.embedding_cache import EmbeddingCache
 from smartypants.errors import ModelNotFound, SetupError
 from smartypants.ledger.database import connect
 from smartypants.parsing import IsolatedParser
@@ -49,6 +50,12 @@ def open_vectors(settings: Settings) -> VectorStore:
         embedded=settings.embedded_vectors,
     )
     return store
+
+
+def open_embedding_cache(settings: Settings) -> EmbeddingCache | None:
+    """None where it is switched off."""
+    rows = settings.ingest.cache_rows
+    return EmbeddingCache(settings.embedding_cache_url, max_rows=rows) if rows else None
 
 
 def open_connector(

@@ -6,12 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Engine, Update, and_, update
+from sqlalchemy import ColumnElement, Engine, Update, and_, case, update
 
 from smartypants.ledger.collections import move_epoch
 from smartypants.ledger.database import BATCH
 from smartypants.ledger.schema import documents
 from smartypants.types import DocumentState
+
+RETRY_S = 2.0
+MAX_RETRY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A document that could not be indexed in this run."""
+    """A document that could not be indexed in this run; retryable: the error may pass."""
 
     document_id: str
     code: str
@@ -57,6 +60,7 @@ def commit(
                     error=None,
                     attempts=0,
                     retryable=0,
+                    retry_at=None,
                     updated_at=now,
                     indexed_at=now,
                 )
@@ -69,6 +73,7 @@ def commit(
                     error=bad.message[:4000],
                     attempts=documents.c.attempts + 1,
                     retryable=int(bad.retryable),
+                    retry_at=_retry_at(now) if bad.retryable else None,
                     updated_at=now,
                 )
             )
@@ -86,6 +91,12 @@ def keep(engine: Engine, document_ids: Sequence[str]) -> None:
                 .where(documents.c.id.in_(ids), documents.c.state == DocumentState.PENDING)
                 .values(state=DocumentState.INDEXED, error_code=None, error=None)
             )
+
+
+def _retry_at(now: float) -> ColumnElement[float]:
+    """Double the time at every attempt: 2, 4, 8 … seconds, 10 minutes at most."""
+    steps = [(documents.c.attempts == done, now + RETRY_S * 2**done) for done in range(8)]
+    return case(*steps, else_=now + MAX_RETRY_S)
 
 
 def _undeleted(document_id: str) -> Update:

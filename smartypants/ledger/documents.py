@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Select, and_, func, or_, select
+from sqlalchemy import Engine, Select, and_, func, or_, select, update
 
 from smartypants.errors import DocumentNotFound
 from smartypants.ledger.database import BATCH, reading
@@ -38,6 +39,7 @@ class Document:
     error: str | None
     attempts: int
     retryable: int
+    retry_at: float | None
     listed_by: str | None
     job_id: str | None
     created_at: float
@@ -115,10 +117,43 @@ def counts(engine: Engine) -> dict[str, dict[str, int]]:
     return found
 
 
-def pending(engine: Engine, source_id: str) -> list[Document]:
-    """The documents of a source that wait to be indexed."""
+def pending(
+    engine: Engine, source_id: str, *, after: str = "", limit: int = BATCH
+) -> list[Document]:
+    """Documents of a source that wait to be indexed, by id, from just behind the id `after`."""
+    waiting = and_(
+        documents.c.source_id == source_id,
+        documents.c.state == DocumentState.PENDING,
+        documents.c.id > after,
+    )
+    return _fetch(engine, select(documents).where(waiting).order_by(documents.c.id).limit(limit))
+
+
+def count_pending(engine: Engine, source_id: str) -> int:
     waiting = and_(documents.c.source_id == source_id, documents.c.state == DocumentState.PENDING)
-    return _fetch(engine, select(documents).where(waiting).order_by(documents.c.size.desc()))
+    with reading(engine) as connection:
+        return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
+
+
+def retry_due(engine: Engine, source_id: str, *, max_attempts: int) -> float | None:
+    """Make the failed documents whose time has come pending again.
+
+    Returns when the next of the others is due (Unix time); None if none will be.
+    """
+    again = and_(
+        documents.c.source_id == source_id,
+        documents.c.state == DocumentState.FAILED,
+        documents.c.retryable == 1,
+        documents.c.attempts < max_attempts,
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            update(documents)
+            .where(again, documents.c.retry_at <= time.time())
+            .values(state=DocumentState.PENDING)
+        )
+        due = connection.execute(select(func.min(documents.c.retry_at)).where(again)).scalar()
+    return None if due is None else float(due)
 
 
 def vanished(engine: Engine, source_id: str, job_id: str) -> tuple[list[Document], int]:

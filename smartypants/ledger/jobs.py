@@ -1,4 +1,13 @@
-"""Jobs: what was asked for, who works on it, how far it is."""
+"""Jobs as their users see them: submitted, listed, cancelled, paused, resumed, retried.
+
+    queued ──► running ──► succeeded | failed
+      ▲  │        │
+      │  └────────┼──────► paused ──► queued
+      │           │
+      └───────────┘        any of these three ──► cancelled
+
+`leases` has what runners do with them, `waiting` says why one does not move.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +18,35 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
 
-from smartypants.errors import JobNotFound, SmartyPantsError
+from smartypants.errors import Conflict, JobNotFound
 from smartypants.ledger.database import reading
-from smartypants.ledger.schema import jobs
+from smartypants.ledger.schema import documents, jobs
+from smartypants.types import DocumentState, stable_id
+
+DEFAULT_PRIORITY = 5
+MAX_PRIORITY = 9
 
 
 class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Wanted(StrEnum):
+    """What a job's user wants of it; its runner learns of it with the next beat."""
+
+    RUN = "run"
+    PAUSE = "pause"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +56,27 @@ class Job:
     id: str
     kind: str
     collection: str
-    source_id: str | None
+    exclusive: str
+    priority: int
     params: Mapping[str, Any]
     state: str
+    wanted: str
+    listed: int
     progress: Mapping[str, Any]
+    progress_at: float | None
     error_code: str | None
     error: str | None
     runner: str | None
+    lease_until: float | None
+    not_before: float | None
     attempts: int
     created_at: float
     started_at: float | None
-    heartbeat_at: float | None
     finished_at: float | None
 
     @property
     def ended(self) -> bool:
-        return self.state in (JobState.SUCCEEDED, JobState.FAILED)
+        return self.state in ENDED
 
 
 def submit(
@@ -55,15 +86,21 @@ def submit(
     params: Mapping[str, Any],
     *,
     job_id: str | None = None,
+    priority: int = DEFAULT_PRIORITY,
 ) -> Job:
-    """Queue a job."""
+    """Queue a job. Of those with the same collection, connector and URI one at a time runs."""
     job_id = job_id or uuid.uuid4().hex
+    source = (params.get("connector"), params.get("uri"))
     values = {
         "id": job_id,
         "kind": kind,
         "collection": collection,
+        "exclusive": stable_id(collection, *map(str, source)) if any(source) else job_id,
+        "priority": min(max(priority, 0), MAX_PRIORITY),
         "params": dict(params),
         "state": JobState.QUEUED,
+        "wanted": Wanted.RUN,
+        "listed": 0,
         "progress": {},
         "attempts": 0,
         "created_at": time.time(),
@@ -76,84 +113,102 @@ def submit(
 def get(engine: Engine, job_id: str) -> Job:
     """Raises `JobNotFound`."""
     with reading(engine) as connection:
-        row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+        return _get(connection, job_id)
+
+
+def _get(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
     if row is None:
         raise JobNotFound(f"There is no job {job_id!r}.", "`smartypants jobs` lists them.")
     return Job(**row._mapping)
 
 
-def page(engine: Engine, *, limit: int, before: float | None = None) -> list[Job]:
-    """Newest first; `before` is the creation time of the last row of the page before."""
-    query = select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
+def page(
+    engine: Engine,
+    *,
+    limit: int,
+    before: tuple[float, str] | None = None,
+    state: str | None = None,
+) -> list[Job]:
+    """Newest first; `before` is (creation time, id) of the last row of the page before."""
+    query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     if before is not None:
-        query = query.where(jobs.c.created_at < before)
+        created_at, job_id = before
+        same_time = and_(jobs.c.created_at == created_at, jobs.c.id < job_id)
+        query = query.where(or_(jobs.c.created_at < created_at, same_time))
+    if state is not None:
+        query = query.where(jobs.c.state == state)
     with reading(engine) as connection:
         return [Job(**row._mapping) for row in connection.execute(query)]
 
 
-def claim(engine: Engine, runner: str, *, job_id: str | None = None) -> Job | None:
-    """Take the oldest queued job, or the one named; no two runners ever take the same."""
-    queued = jobs.c.state == JobState.QUEUED
-    if job_id is not None:
-        queued = queued & (jobs.c.id == job_id)
-    oldest = select(jobs.c.id).where(queued).order_by(jobs.c.created_at).limit(1).scalar_subquery()
-    now = time.time()
-    take = (
-        update(jobs)
-        .where(jobs.c.id == oldest, queued)
-        .values(
-            state=JobState.RUNNING,
-            runner=runner,
-            started_at=now,
-            heartbeat_at=now,
-            attempts=jobs.c.attempts + 1,
-        )
-        .returning(jobs)
-    )
-    with engine.begin() as connection:
-        row = connection.execute(take).first()
-    return Job(**row._mapping) if row is not None else None
+def cancel(engine: Engine, job_id: str) -> Job:
+    """End a job; what it has indexed stays. A running one stops with its runner's next beat.
 
-
-def heartbeat(engine: Engine, job_id: str, progress: Mapping[str, Any]) -> None:
-    """Say that the job is alive and how far it is."""
-    alive = update(jobs).where(jobs.c.id == job_id)
-    with engine.begin() as connection:
-        connection.execute(alive.values(heartbeat_at=time.time(), progress=dict(progress)))
-
-
-def finish(
-    engine: Engine, job_id: str, progress: Mapping[str, Any], error: SmartyPantsError | None
-) -> None:
-    """End a job: succeeded without an error, else failed with it."""
-    values = {
-        "state": JobState.FAILED if error else JobState.SUCCEEDED,
-        "error_code": error.code if error else None,
-        "error": str(error) if error else None,
-        "progress": dict(progress),
-        "finished_at": time.time(),
-    }
-    with engine.begin() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
-
-
-def requeue_silent(engine: Engine, *, older_than_s: float, max_attempts: int = 5) -> int:
-    """Queue again the running jobs whose runner has said nothing for so long; how many.
-
-    One that has outlived `max_attempts` runners fails: it may be what ends them.
+    Raises `JobNotFound`, `Conflict` if it has ended otherwise.
     """
-    silent = (jobs.c.state == JobState.RUNNING) & (jobs.c.heartbeat_at < time.time() - older_than_s)
-    given_up = {
-        "state": JobState.FAILED,
-        "error_code": "runner_died",
-        "error": f"{max_attempts} runners in a row died while they worked on this job. "
-        "See their logs, then ingest again to go on.",
-        "finished_at": time.time(),
-    }
+    return _want(engine, job_id, Wanted.CANCEL, at_rest=JobState.CANCELLED)
+
+
+def pause(engine: Engine, job_id: str) -> Job:
+    """Hold a job until `resume`. Raises `JobNotFound`, `Conflict` if it has ended."""
+    return _want(engine, job_id, Wanted.PAUSE, at_rest=JobState.PAUSED)
+
+
+def resume(engine: Engine, job_id: str) -> Job:
+    """Let a paused job go on. Raises `JobNotFound`, `Conflict` if it has ended."""
+    return _want(engine, job_id, Wanted.RUN, at_rest=JobState.QUEUED)
+
+
+def _want(engine: Engine, job_id: str, wanted: Wanted, *, at_rest: JobState) -> Job:
     with engine.begin() as connection:
         connection.execute(
-            update(jobs).where(silent, jobs.c.attempts >= max_attempts).values(given_up)
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state.not_in(ENDED))
+            .values(wanted=wanted)
         )
-        return connection.execute(
-            update(jobs).where(silent).values(state=JobState.QUEUED, runner=None)
-        ).rowcount
+        # A job that nobody runs has nobody to obey: it changes here and now.
+        changes: dict[str, Any] = {"state": at_rest}
+        if at_rest in ENDED:
+            changes["finished_at"] = time.time()
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state.in_((JobState.QUEUED, JobState.PAUSED)))
+            .values(changes)
+        )
+        job = _get(connection, job_id)
+    if job.ended and job.state != at_rest:
+        raise Conflict(
+            f"Job {job_id} has ended: it is {job.state}.",
+            "`smartypants jobs retry` starts it anew.",
+        )
+    return job
+
+
+def retry(engine: Engine, job_id: str) -> Job:
+    """Queue a job that has ended once more, and its failed documents, whatever their errors.
+
+    Raises `JobNotFound`, `Conflict` if it has not ended.
+    """
+    with engine.begin() as connection:
+        job = _get(connection, job_id)
+        if not job.ended:
+            raise Conflict(f"Job {job_id} is {job.state}.", "Only a job that has ended is retried.")
+        connection.execute(
+            update(documents)
+            .where(documents.c.job_id == job_id, documents.c.state == DocumentState.FAILED)
+            .values(state=DocumentState.PENDING, attempts=0, retry_at=None)
+        )
+        again = {
+            "state": JobState.QUEUED,
+            "wanted": Wanted.RUN,
+            "listed": 0,
+            "progress": {},
+            "attempts": 0,
+            "not_before": None,
+            "error_code": None,
+            "error": None,
+            "finished_at": None,
+        }
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(again))
+        return _get(connection, job_id)

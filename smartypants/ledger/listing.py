@@ -132,6 +132,7 @@ def _row(
         "purged": 0,
         "attempts": 0 if row is None or changed else row["attempts"],
         "retryable": 0,
+        "retry_at": None,
         "listed_by": job_id,
         "job_id": job_id if due or row is None else row["job_id"],
         "created_at": now,

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData(
@@ -86,6 +87,7 @@ documents = Table(
     Column("error", Text),
     Column("attempts", Integer, nullable=False),
     Column("retryable", Integer, nullable=False),  # 1: the last error may pass by itself
+    Column("retry_at", Float),  # when a retryable failure is due again
     Column("listed_by", String(32)),  # the job whose listing saw it last
     Column("job_id", String(32)),  # the job that worked on it last
     Column("created_at", Float, nullable=False),
@@ -102,17 +104,37 @@ jobs = Table(
     Column("id", String(32), primary_key=True),
     Column("kind", String(32), nullable=False),
     Column("collection", String(64), nullable=False),
-    Column("source_id", String(32)),
+    Column("exclusive", String(32), nullable=False),  # what it works on; one at a time runs
+    Column("priority", Integer, nullable=False),  # 0 to 9; a step doubles its share
     Column("params", JSON, nullable=False),
     Column("state", String(16), nullable=False),
+    Column("wanted", String(16), nullable=False),  # run, pause or cancel: what its user wants
+    Column("listed", Integer, nullable=False),  # 1: the source's listing is complete
     Column("progress", JSON, nullable=False),
+    Column("progress_at", Float),  # when a document was finished last
     Column("error_code", String(64)),
-    Column("error", Text),
+    Column("error", Text),  # of the last attempt; also while another is due
     Column("runner", String(64)),
-    Column("attempts", Integer, nullable=False),
+    Column("lease_until", Float),  # a runner that does not renew it by then is taken for dead
+    Column("not_before", Float),  # when a queued job is due
+    Column("attempts", Integer, nullable=False),  # without progress in between
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
-    Column("heartbeat_at", Float),
     Column("finished_at", Float),
     Index(None, "state", "created_at"),
+    Index(
+        "uq_jobs_running",
+        "exclusive",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+)
+
+runners = Table(
+    "runners",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("places", Integer, nullable=False),  # jobs that it works on at once
+    Column("seen_at", Float, nullable=False),
 )

@@ -7,13 +7,16 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import numpy as np
 
 from smartypants.errors import VectorStoreUnavailable
 from smartypants.protocols import Vectors
 from smartypants.terms import terms
-from smartypants.types import Candidate, Chunk, Filters
+from smartypants.types import Candidate, Chunk, Filters, StoredChunk
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,6 +25,9 @@ _FIELDS = [
     "document_id", "version", "chunk_index", "text", "metadata",
 ]  # fmt: skip
 _DELETE_BATCH = 50
+_COUNT_BATCH = 200
+_PAGE = 1_000
+_MAX_ROWS = 16_384
 _MAX_TEXT = 65_535
 _TIMEOUT_S = 30.0
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -241,21 +247,69 @@ class MilvusVectorStore:
         return [_candidate(hit, positive=True) for hit in found[0]]
 
     @_mapped
-    def delete_versions(self, physical: str, keep: Mapping[str, str | None]) -> None:
+    def delete_versions(self, physical: str, keep: Mapping[str, tuple[str, int] | None]) -> None:
         documents = list(keep.items())
         for start in range(0, len(documents), _DELETE_BATCH):
             clauses = [
-                f"document_id == {_quoted(document_id)}"
-                if version is None
-                else f"(document_id == {_quoted(document_id)} and version != {_quoted(version)})"
-                for document_id, version in documents[start : start + _DELETE_BATCH]
+                _others(document_id, kept)
+                for document_id, kept in documents[start : start + _DELETE_BATCH]
             ]
             self.client.delete(physical, filter=" or ".join(clauses))
+
+    @_mapped
+    def delete_chunks(self, physical: str, chunk_ids: Sequence[str]) -> None:
+        for start in range(0, len(chunk_ids), _PAGE):
+            self.client.delete(physical, ids=list(chunk_ids[start : start + _PAGE]))
 
     @_mapped
     def count(self, physical: str) -> int:
         rows = self.client.query(physical, filter="", output_fields=["count(*)"])
         return int(rows[0]["count(*)"])
+
+    @_mapped
+    def incomplete(self, physical: str, expected: Mapping[str, tuple[str, int]]) -> set[str]:
+        held: Counter[str] = Counter()
+        for batch in _batched(expected):
+            documents = ", ".join(_quoted(document_id) for document_id in batch)
+            versions = ", ".join({_quoted(expected[document_id][0]) for document_id in batch})
+            found = {"filter": f"document_id in [{documents}] and version in [{versions}]"}
+            if len(batch) == 1:  # it may have more chunks than a query returns
+                rows = self.client.query(
+                    physical, output_fields=["count(*)"], consistency_level="Strong", **found
+                )
+                held[batch[0]] = int(rows[0]["count(*)"])
+                continue
+            rows = self.client.query(
+                physical,
+                output_fields=["document_id", "version"],
+                limit=_MAX_ROWS,
+                consistency_level="Strong",
+                **found,
+            )
+            held.update(
+                row["document_id"]
+                for row in rows
+                if row["version"] == expected[row["document_id"]][0]
+            )
+        return {name for name, (_, count) in expected.items() if held[name] != count}
+
+    def scan(self, physical: str, *, vectors: bool = False) -> Iterator[list[StoredChunk]]:
+        fields = [*_FIELDS, "chunk_id", "acl_id", "source_id", *(["vector"] if vectors else [])]
+        pages = self._pages(physical, fields)
+        while rows := self._next_page(physical, pages):
+            yield [_stored(row) for row in rows]
+        pages.close()
+
+    @_mapped
+    def _pages(self, physical: str, fields: list[str]) -> Any:
+        return self.client.query_iterator(
+            physical, batch_size=_PAGE, output_fields=fields, consistency_level="Strong"
+        )
+
+    @_mapped
+    def _next_page(self, _physical: str, pages: Any) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pages.next()
+        return rows
 
     @_mapped
     def drop(self, physical: str) -> None:
@@ -289,9 +343,24 @@ def _row(chunk: Chunk, acl_id: int, source_id: str, now: int) -> dict[str, Any]:
 
 
 def _candidate(hit: Any, *, positive: bool = False) -> Candidate:
-    entity = hit["entity"]
+    score = float(hit["distance"])
+    return Candidate(_chunk(hit["entity"]), abs(score) if positive else score)
+
+
+def _stored(row: dict[str, Any]) -> StoredChunk:
+    vector = row.get("vector")
+    return StoredChunk(
+        _chunk(row),
+        chunk_id=row["chunk_id"],
+        acl_id=int(row["acl_id"]),
+        source_id=row["source_id"],
+        vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+    )
+
+
+def _chunk(entity: Any) -> Chunk:
     place = entity["metadata"]
-    chunk = Chunk(
+    return Chunk(
         document_id=entity["document_id"],
         version=entity["version"],
         index=int(entity["chunk_index"]),
@@ -303,8 +372,28 @@ def _candidate(hit: Any, *, positive: bool = False) -> Candidate:
         context=place["context"],
         above=tuple((int(level), str(name)) for level, name in place["above"]),
     )
-    score = float(hit["distance"])
-    return Candidate(chunk, abs(score) if positive else score)
+
+
+def _batched(expected: Mapping[str, tuple[str, int]]) -> Iterator[list[str]]:
+    """Documents in groups that together have fewer chunks than a query returns."""
+    batch: list[str] = []
+    chunks = 0
+    for document_id, (_, count) in expected.items():
+        if batch and (chunks + count > _MAX_ROWS // 2 or len(batch) == _COUNT_BATCH):
+            yield batch
+            batch, chunks = [], 0
+        batch.append(document_id)
+        chunks += count
+    if batch:
+        yield batch
+
+
+def _others(document_id: str, kept: tuple[str, int] | None) -> str:
+    mine = f"document_id == {_quoted(document_id)}"
+    if kept is None:
+        return mine
+    version, count = kept
+    return f"({mine} and (version != {_quoted(version)} or chunk_index >= {int(count)}))"
 
 
 def _expression(acl_ids: Sequence[int], filters: Filters) -> str:

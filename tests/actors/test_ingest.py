@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import pytest
 from sqlalchemy import Engine
 
 from actors.ingest import IngestRequest, ingest
-from actors.jobs import run_job
+from actors.jobs import run_jobs
+from actors.sharing import SharedPipeline
 from actors.stages import SourceSpec
 from deployments.local import stores
 from smartypants import wiring
@@ -30,19 +32,35 @@ pytestmark = [pytest.mark.ray, pytest.mark.integration]
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
 
 
+class Watcher:
+    """Somebody who runs a job, and lets it run."""
+
+    def report(self, progress: Progress) -> None:
+        pass
+
+    def advanced(self) -> None:
+        pass
+
+    def listed(self) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class Site:
     """An installation, a folder of documents, and what its collection holds."""
 
     settings: Settings
     engine: Engine
+    pipeline: SharedPipeline
     folder: Path
     collection: str
 
     def ingest(self, *, allow_prune: bool = False) -> Progress:
         source = SourceSpec("filesystem", self.collection, str(self.folder))
         request = IngestRequest(uuid.uuid4().hex, source, allow_prune)
-        return ingest(request, self.settings, self.engine, lambda progress: None)
+        progress = Progress()
+        ingest(request, self.settings, self.engine, self.pipeline, Watcher(), progress)
+        return progress
 
     def document(self, name: str) -> Document:
         return next(row for row in self.rows() if row.name == name)
@@ -71,17 +89,24 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("site"),
         vectors={"embedded_port": free_port()},  # type: ignore[arg-type]
-        ingest={"part_chunks": 4},  # type: ignore[arg-type]
+        ingest={"batch_chunks": 4},  # type: ignore[arg-type]
     )
     with stores(settings, "test"):
         yield settings
 
 
+@pytest.fixture(scope="module")
+def pipeline(installed: Settings) -> Iterator[SharedPipeline]:
+    with SharedPipeline(installed) as pipeline:
+        yield pipeline
+
+
 @pytest.fixture
-def site(installed: Settings, tmp_path: Path) -> Site:
+def site(installed: Settings, pipeline: SharedPipeline, tmp_path: Path) -> Site:
     folder = tmp_path / "documents"
     folder.mkdir()
-    return Site(installed, wiring.open_ledger(installed), folder, f"c{uuid.uuid4().hex[:8]}")
+    engine = wiring.open_ledger(installed)
+    return Site(installed, engine, pipeline, folder, f"c{uuid.uuid4().hex[:8]}")
 
 
 def test_every_format_and_a_second_run_that_embeds_nothing(site: Site) -> None:
@@ -152,8 +177,7 @@ def test_another_embedding_model_is_refused(site: Site) -> None:
 def test_job_that_fails_says_why(site: Site) -> None:
     params = {"connector": "filesystem", "uri": str(site.folder / "nowhere")}
     job = jobs.submit(site.engine, "ingest", site.collection, params)
-    claimed = jobs.claim(site.engine, "runner", job_id=job.id)
-    assert claimed is not None
-    ended = run_job(claimed, site.settings, site.engine)
+    run_jobs(site.settings, threading.Event(), only=(job.id,))
+    ended = jobs.get(site.engine, job.id)
     assert (ended.state, ended.error_code) == ("failed", "invalid_request")
     assert "nowhere" in (ended.error or "")

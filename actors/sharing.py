@@ -1,0 +1,299 @@
+"""One warm pipeline that all running jobs of a runner share; it is started again when it dies."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import ray
+import structlog
+from ray.exceptions import RayError
+
+from actors.feed import Feed
+from actors.pipeline import IngestPipeline
+from actors.stages import Part, Work
+from smartypants.errors import SmartyPantsError, Unavailable
+from smartypants.ledger.commits import Failed, Indexed
+from smartypants.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.2
+MAX_DEATHS = 3
+"""Deaths of the pipeline in a row without any receipt, and deaths that one document may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of a document: one of `indexed` (its chunks are written), `failed`, neither
+    where it was as it was indexed before."""
+
+    work: Work
+    indexed: Indexed | None = None
+    failed: Failed | None = None
+    embedded: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A document on its way; `deaths` of the pipeline have it begun anew."""
+
+    work: Work
+    arrived: int = 0
+    embedded: int = 0
+    deaths: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class SharedPipeline:
+    """Runs the work of jobs through one pipeline, fairly, with a bound on what is on its way.
+
+    One thread does everything: it feeds while there is room, and hands out receipts.
+
+    >>> with SharedPipeline(settings) as pipeline:
+    ...     for finished in pipeline.run(job_id, works, weight=1.0): ...
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._feed = Feed()
+        self._flying: dict[str, _Flight] = {}
+        self._bytes = 0
+        self._inboxes: dict[str, queue.Queue[list[Finished] | SmartyPantsError]] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._used_at = time.monotonic()
+        self._actor: Any = None
+        self._receipts: Any = None
+        self._barren_deaths = 0
+        self._tickets = itertools.count(1)
+        self._thread = threading.Thread(target=self._drive, name="pipeline-feed", daemon=True)
+
+    def __enter__(self) -> SharedPipeline:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._stop()
+
+    def warm_up(self) -> None:
+        """Start the actors, so that the first documents don't wait for them."""
+        self._used_at = time.monotonic()
+
+    def run(self, job_id: str, works: Iterator[Work], *, weight: float) -> Iterator[list[Finished]]:
+        """Do a job's work; documents come as they are finished, in no order.
+
+        Yields at least twice a second, also nothing, so that the caller can look around.
+        Raises what no pipeline could get over. Closing it drops what is on its way.
+        """
+        inbox: queue.Queue[list[Finished] | SmartyPantsError] = queue.Queue()
+        left = _Counted(works)
+        with self._lock:
+            self._inboxes[job_id] = inbox
+            self._feed.add(job_id, left, weight=weight)
+        done = 0
+        try:
+            while not (left.exhausted and done == left.taken):
+                try:
+                    item = inbox.get(timeout=2 * TICK_S)
+                except queue.Empty:
+                    yield []
+                    continue
+                if isinstance(item, SmartyPantsError):
+                    raise item
+                done += len(item)
+                yield item
+            if left.error is not None:
+                raise left.error
+        finally:
+            with self._lock:
+                self._inboxes.pop(job_id, None)
+                self._feed.discard(job_id)
+
+    def _drive(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._step()
+            except SmartyPantsError as exc:
+                self._abandon(exc)
+            except RayError as exc:
+                self._died(exc)
+            except Exception as exc:  # noqa: BLE001 - of a stage, or a job's own iterator
+                self._died(exc)
+
+    def _step(self) -> None:
+        wanted = self._inboxes or time.monotonic() - self._used_at < self._settings.ingest.idle_s
+        if self._inboxes:
+            self._used_at = time.monotonic()
+        if not wanted:
+            self._stop()
+            self._closing.wait(TICK_S)
+            return
+        if self._actor is None:
+            self._start()
+        self._fill()
+        ready, _ = ray.wait([self._receipts], timeout=TICK_S)
+        if ready:
+            self._hand_out(ray.get(next(self._receipts)))
+
+    def _start(self) -> None:
+        self._actor = ray.remote(num_cpus=0)(IngestPipeline).remote(self._settings)
+        self._receipts = self._actor.receipts.options(num_returns="streaming").remote()
+        log.info("pipeline_started")
+
+    def _stop(self) -> None:
+        if self._actor is not None:
+            ray.kill(self._actor)
+            log.info("pipeline_stopped")
+        self._actor = self._receipts = None
+
+    def _fill(self) -> None:
+        """Feed while there is room, in batches of documents that are read together."""
+        chosen = self._settings.ingest
+        room = chosen.in_flight_documents - len(self._flying)
+        batch: list[Work] = []
+        size = 0
+        while room > 0 and self._bytes < chosen.in_flight_bytes:
+            with self._lock:
+                work = self._feed.next()
+            if work is None:
+                break
+            room -= 1
+            work = self._take_off(work)
+            batch.append(work)
+            size += work.ref.size
+            if len(batch) == chosen.read_batch or size > chosen.read_batch_bytes:
+                self._actor.put.remote(batch)
+                batch, size = [], 0
+        if batch:
+            self._actor.put.remote(batch)
+
+    def _take_off(self, work: Work) -> Work:
+        document_id = work.ref.document_id
+        former = self._flying.get(document_id)
+        if former is not None:  # of a job that was stopped, or of a pipeline that died
+            self._land(document_id)
+        work = replace(work, ticket=next(self._tickets))
+        self._flying[document_id] = _Flight(work, deaths=former.deaths if former else 0)
+        self._bytes += work.ref.size
+        return work
+
+    def _hand_out(self, parts: list[Part]) -> None:
+        self._barren_deaths = 0
+        finished: dict[str, list[Finished]] = {}
+        for part in parts:
+            done = self._arrived(part)
+            if done is not None:
+                finished.setdefault(done.work.job_id, []).append(done)
+        with self._lock:
+            for job_id, documents in finished.items():
+                if job_id in self._inboxes:
+                    self._inboxes[job_id].put(documents)
+
+    def _arrived(self, part: Part) -> Finished | None:
+        """The document, if this was its last part."""
+        document_id = part.work.ref.document_id
+        flight = self._flying.get(document_id)
+        if flight is None or flight.work.ticket != part.work.ticket:
+            return None
+        flight.arrived += 1
+        flight.embedded += part.embedded
+        for stage, seconds in part.seconds.items():
+            flight.seconds[stage] = flight.seconds.get(stage, 0.0) + seconds
+        if part.failed is None and not part.unchanged and flight.arrived < part.parts:
+            return None
+        self._land(document_id)
+        indexed = None
+        if part.failed is None and not part.unchanged:
+            indexed = Indexed(document_id, part.version, part.title, part.chunk_count, part.parsed)
+        return Finished(flight.work, indexed, part.failed, flight.embedded, flight.seconds)
+
+    def _land(self, document_id: str) -> None:
+        flight = self._flying.pop(document_id)
+        self._bytes -= flight.work.ref.size
+
+    def _died(self, exc: Exception) -> None:
+        """Begin again what was on its way; give up on what has seen too many deaths."""
+        cause = our_error(exc)
+        if isinstance(cause, SmartyPantsError):
+            self._abandon(cause)
+            return
+        self._barren_deaths += 1
+        log.warning("pipeline_died", error=str(exc)[:500], in_flight=len(self._flying))
+        self._stop()
+        if self._barren_deaths >= MAX_DEATHS:
+            why = f"The pipeline died {MAX_DEATHS} times in a row: {str(exc)[:500]}"
+            self._abandon(Unavailable(why, "The logs of Ray have the reason."))
+            return
+        for document_id, flight in list(self._flying.items()):
+            flight.deaths += 1
+            if flight.work.job_id not in self._inboxes:
+                self._land(document_id)
+            elif flight.deaths >= MAX_DEATHS:
+                self._give_up(document_id, flight.work)
+            else:
+                with self._lock:
+                    self._feed.put_back([replace(flight.work, fresh=False)])
+
+    def _give_up(self, document_id: str, work: Work) -> None:
+        message = f"The pipeline died {MAX_DEATHS} times while {work.ref.name} was in it."
+        failed = Failed(document_id, "pipeline_died", message, retryable=False)
+        self._land(document_id)
+        with self._lock:
+            if work.job_id in self._inboxes:
+                self._inboxes[work.job_id].put([Finished(work, failed=failed)])
+
+    def _abandon(self, error: SmartyPantsError) -> None:
+        """End the pipeline, and every job's run of it, with an error."""
+        log.warning("pipeline_abandoned", error=str(error))
+        self._stop()
+        self._barren_deaths = 0
+        self._flying.clear()
+        self._bytes = 0
+        self._used_at = 0.0
+        with self._lock:
+            for job_id, inbox in self._inboxes.items():
+                self._feed.discard(job_id)
+                inbox.put(error)
+            self._inboxes = {}
+
+
+class _Counted:
+    """An iterator that counts what was taken from it, and knows when it has ended."""
+
+    def __init__(self, works: Iterator[Work]) -> None:
+        self._works = works
+        self.taken = 0
+        self.exhausted = False
+        self.error: Exception | None = None
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> Work:
+        try:
+            work = next(self._works)
+        except StopIteration:
+            self.exhausted = True
+            raise
+        except Exception as exc:
+            self.exhausted, self.error = True, exc
+            raise StopIteration from exc
+        self.taken += 1
+        return work
+
+
+def our_error(exc: BaseException) -> SmartyPantsError | None:
+    """The error of ours that Ray wrapped, made anew: the original drags its traceback along."""
+    cause: Any = exc
+    while cause is not None and not isinstance(cause, SmartyPantsError):
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    return None if cause is None else type(cause)(cause.message, cause.hint)
