@@ -24,6 +24,8 @@ from smartypants.vectorstores.milvus import MilvusVectorStore
 log = structlog.get_logger(__name__)
 
 READY_TIMEOUT_S = 90.0
+SUSPICIOUS_S = 60.0
+"""Index files written so shortly before the last write of all are not trusted after a start."""
 
 
 class VectorServer:
@@ -68,6 +70,7 @@ class VectorServer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._data_dir.mkdir(parents=True, exist_ok=True)
+        drop_suspicious_indexes(self._data_dir)
         command = command_that_dies_with_us(
             sys.executable, "-m", "milvus_lite", "server",
             "--data-dir", str(self._data_dir),
@@ -76,6 +79,20 @@ class VectorServer:
         )  # fmt: skip
         with (_log_file(self._settings)).open("ab") as output:
             return subprocess.Popen(command, stdout=output, stderr=output)
+
+
+def drop_suspicious_indexes(data_dir: Path) -> None:
+    """Remove index files that a kill may have left half written.
+
+    Milvus Lite writes its rows durably, but its index files in place, and can't load a
+    collection with a broken one. It builds a missing one again.
+    """
+    files = [path for path in data_dir.rglob("*") if path.is_file()]
+    newest = max((path.stat().st_mtime for path in files), default=0.0)
+    for path in files:
+        recent = path.stat().st_mtime > newest - SUSPICIOUS_S
+        if path.parent.name == "indexes" and recent:
+            path.unlink(missing_ok=True)
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:

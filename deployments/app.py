@@ -85,4 +85,6 @@ def _autoscaled(cls: type, scaling: Scaling, *, gpus: float) -> Any:
 
 def _single(cls: type) -> Any:
     """A deployment of which there is never more than one replica."""
-    return serve.deployment(cls, num_replicas=1, ray_actor_options={"num_cpus": 0})
+    return serve.deployment(
+        cls, num_replicas=1, ray_actor_options={"num_cpus": 0}, health_check_period_s=2
+    )

@@ -16,6 +16,7 @@ from deployments.cli_ingest import ingest
 from smartypants import doctor as checks
 from smartypants import runtime
 from smartypants.cli import inspect, query
+from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.errors import SetupError
 from smartypants.settings import Settings
@@ -32,7 +33,7 @@ app = typer.Typer(
 app.command()(ingest)
 app.command()(query.search)
 app.command()(query.ask)
-app.command()(inspect.jobs)
+app.command()(jobs)
 app.command()(inspect.status)
 app.command()(inspect.doctor)
 

@@ -31,7 +31,9 @@ log = structlog.get_logger(__name__)
 
 class DocumentsQuery(Params):
     collection: CollectionName | None = None
-    state: Literal["pending", "indexed", "failed"] | None = None
+    state: Literal["pending", "indexed", "failed", "dead"] | None = Field(
+        None, description="`dead`: failed, and not tried again until `retry` or a change."
+    )
     job_id: Identifier | None = None
     limit: Limit = 50
     cursor: (
@@ -55,12 +57,13 @@ class DocumentQuery(DocumentPath):
 
 
 class DocumentFailure(BaseModel):
-    """Why a document is not indexed. A retryable one is tried again by the next job."""
+    """Why a document is not indexed; `retry_at` says when it is tried again by itself."""
 
     code: str
     message: str
     retryable: bool
     attempts: int
+    retry_at: Time | None
 
 
 class Document(BaseModel):
@@ -100,6 +103,7 @@ def describe(row: documents.Document) -> Document:
             message=row.error or "",
             retryable=bool(row.retryable),
             attempts=row.attempts,
+            retry_at=maybe_at(row.retry_at),
         )
     return Document(
         id=row.id,
@@ -143,6 +147,7 @@ async def _list(call: Call[None, DocumentsQuery]) -> DocumentList:
             engine,
             collection=wanted.collection,
             state=wanted.state,
+            max_attempts=call.services.settings.ingest.max_attempts,
             job_id=wanted.job_id,
             acl_ids=acls.allowed_acl_ids(engine, call.principals),
             after=wanted.cursor or "",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Annotated
+from collections.abc import AsyncGenerator, Callable
+from typing import Annotated, Literal
 
 import anyio.to_thread
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, StringConstraints
+from sqlalchemy import Engine
 from starlette.responses import Response
 
 from smartypants.api.bodies import NO_BODY
@@ -16,8 +17,8 @@ from smartypants.api.fields import Identifier, Limit, Params, Time, at, maybe_at
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.services import Services
 from smartypants.api.streaming import EventStream, event
-from smartypants.errors import JobNotFound
-from smartypants.ledger import acls, documents, jobs
+from smartypants.errors import Conflict, JobNotFound
+from smartypants.ledger import acls, documents, jobs, waiting
 from smartypants.types import DocumentState
 
 POLL_S = 0.5
@@ -26,10 +27,12 @@ MAX_FAILED = 100
 
 class JobsQuery(Params):
     limit: Limit = 50
+    state: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"] | None = None
     cursor: (
         Annotated[
-            float,
-            Field(ge=0, allow_inf_nan=False, description="`next_cursor` of the page before."),
+            str,
+            StringConstraints(pattern=r"^[0-9]{1,12}(\.[0-9]{1,9})?_[0-9A-Za-z-]{1,32}$"),
+            Field(description="`next_cursor` of the page before."),
         ]
         | None
     ) = None
@@ -45,15 +48,18 @@ class JobFailure(BaseModel):
 
 
 class Job(BaseModel):
-    """`state` is queued, running, succeeded or failed; `progress` has counts, rate and ETA."""
+    """`progress` has counts, rate and ETA; `waiting` says why a job does not move."""
 
     id: str
     kind: str
     collection: str
-    state: str
+    state: str = Field(description="queued, running, paused, succeeded, failed or cancelled")
+    waiting: str | None
+    priority: int
     progress: dict[str, JsonValue]
     error: JobFailure | None
-    attempts: int
+    attempts: int = Field(description="Runs since it last made progress.")
+    not_before: Time | None = Field(description="When a queued job is due.")
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
@@ -68,7 +74,7 @@ class JobList(BaseModel):
     next_cursor: str | None = Field(description="Null on the last page.")
 
 
-def _describe(row: jobs.Job) -> Job:
+def _describe(engine: Engine, row: jobs.Job) -> Job:
     failure = None
     if row.error_code is not None:
         failure = JobFailure(code=row.error_code, message=row.error or "")
@@ -77,9 +83,12 @@ def _describe(row: jobs.Job) -> Job:
         kind=row.kind,
         collection=row.collection,
         state=row.state,
+        waiting=waiting.reason(engine, row),
+        priority=row.priority,
         progress=dict(row.progress),
         error=failure,
         attempts=row.attempts,
+        not_before=maybe_at(row.not_before),
         created_at=at(row.created_at),
         started_at=maybe_at(row.started_at),
         finished_at=maybe_at(row.finished_at),
@@ -87,23 +96,28 @@ def _describe(row: jobs.Job) -> Job:
 
 
 async def _list(call: Call[None, JobsQuery]) -> JobList:
-    limit = call.params.limit
+    wanted = call.params
 
-    def read() -> list[jobs.Job]:
-        return jobs.page(call.services.engine, limit=limit + 1, before=call.params.cursor)
+    def read() -> JobList:
+        engine, before = call.services.engine, None
+        if wanted.cursor is not None:
+            created_at, _, job_id = wanted.cursor.partition("_")
+            before = (float(created_at), job_id)
+        rows = jobs.page(engine, limit=wanted.limit + 1, before=before, state=wanted.state)
+        page = rows[: wanted.limit]
+        more = len(rows) > len(page)
+        return JobList(
+            jobs=[_describe(engine, row) for row in page],
+            next_cursor=f"{page[-1].created_at:.9f}_{page[-1].id}" if more else None,
+        )
 
-    rows = await anyio.to_thread.run_sync(read)
-    page = rows[:limit]
-    return JobList(
-        jobs=[_describe(row) for row in page],
-        next_cursor=repr(page[-1].created_at) if len(rows) > len(page) else None,
-    )
+    return await anyio.to_thread.run_sync(read)
 
 
 async def _get(call: Call[None, JobPath]) -> JobWithFailures:
     def read() -> JobWithFailures:
         engine, job_id = call.services.engine, call.params.job_id
-        job = _describe(jobs.get(engine, job_id))
+        job = _describe(engine, jobs.get(engine, job_id))
         failed = documents.page(
             engine,
             job_id=job_id,
@@ -123,10 +137,13 @@ async def _events(call: Call[None, JobPath]) -> Response:
 
 
 async def _changes(services: Services, job_id: str) -> AsyncGenerator[str, None]:
+    def read() -> tuple[jobs.Job, Job]:
+        row = jobs.get(services.engine, job_id)
+        return row, _describe(services.engine, row)
+
     shown: Job | None = None
     while True:
-        row = await anyio.to_thread.run_sync(jobs.get, services.engine, job_id)
-        job = _describe(row)
+        row, job = await anyio.to_thread.run_sync(read)
         if job != shown:
             yield event("progress", job)
             shown = job
@@ -134,6 +151,29 @@ async def _changes(services: Services, job_id: str) -> AsyncGenerator[str, None]
             yield event("end", job)
             return
         await asyncio.sleep(POLL_S)
+
+
+def _action(
+    verb: str, summary: str, act: Callable[[Engine, str], jobs.Job]
+) -> Route[None, JobPath]:
+    async def handler(call: Call[None, JobPath]) -> Job:
+        def run() -> Job:
+            engine = call.services.engine
+            return _describe(engine, act(engine, call.params.job_id))
+
+        return await anyio.to_thread.run_sync(run)
+
+    return Route(
+        method="POST",
+        path=f"/v1/jobs/{{job_id}}/{verb}",
+        tag="Jobs",
+        summary=summary,
+        handler=handler,
+        body=NO_BODY,
+        params=JobPath,
+        response=Job,
+        errors=(JobNotFound, Conflict),
+    )
 
 
 ROUTES: tuple[AnyRoute, ...] = (
@@ -170,4 +210,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         streams="The event `progress` (Job) at once and with each change, then `end` (Job).",
         errors=(JobNotFound,),
     ),
+    _action("cancel", "End a job; what it has indexed stays", jobs.cancel),
+    _action("pause", "Hold a job until it is resumed", jobs.pause),
+    _action("resume", "Let a paused job go on", jobs.resume),
+    _action("retry", "Run an ended job again, with its failed documents", jobs.retry),
 )

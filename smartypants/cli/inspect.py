@@ -1,62 +1,21 @@
-"""`smartypants jobs`, `status` and `doctor`."""
+"""`smartypants status` and `doctor`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.table import Table
 
 from smartypants import doctor as checks
-from smartypants import runtime, wiring
+from smartypants import runtime, verifying, wiring
 from smartypants.cli import client
-from smartypants.cli.output import FAILED, Json, out, print_json, reporting
+from smartypants.cli.output import FAILED, Json, err, out, print_json, reporting
 from smartypants.errors import NotRunning
-from smartypants.ledger import documents
-from smartypants.ledger import jobs as ledger_jobs
-from smartypants.ledger.database import migrate
-
-
-def jobs(
-    job_id: Annotated[
-        str | None, typer.Argument(help="One job, with its failed documents.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """List jobs, newest first, or show one."""
-    with reporting(json) as settings:
-        engine = wiring.open_ledger(settings)
-        migrate(engine)
-        if job_id is None:
-            rows = ledger_jobs.page(engine, limit=50)
-        else:
-            rows = [ledger_jobs.get(engine, job_id)]
-        if json:
-            values = [asdict(row) for row in rows]
-            return print_json({"jobs": values} if job_id is None else values[0])
-        table = Table("job", "state", "collection", "source", "done", "failed", "chunks", "created")
-        for row in rows:
-            progress = row.progress
-            table.add_row(
-                row.id,
-                row.state,
-                row.collection,
-                str(row.params.get("uri", "")),
-                f"{progress.get('done', 0)}/{progress.get('documents', 0)}",
-                str(progress.get("failed", 0)),
-                str(progress.get("chunks", 0)),
-                datetime.fromtimestamp(row.created_at, UTC).isoformat(" ", "seconds"),
-            )
-        out.print(table)
-        for row in rows:
-            if row.error:
-                out.print(f"{row.id}: {row.error}", style="red", markup=False)
-        if job_id is not None:
-            for document in documents.failed_in(engine, job_id, limit=100):
-                out.print(f"  {document.name}: {document.error}", markup=False)
+from smartypants.ledger import collections
+from smartypants.settings import Settings
+from smartypants.verifying import Verification
 
 
 def status(json: Json = False) -> None:
@@ -86,17 +45,58 @@ def status(json: Json = False) -> None:
             raise typer.Exit(FAILED)
 
 
-def doctor(json: Json = False) -> None:
+def doctor(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the ledger with the vector store.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="And mend what differs; implies --verify.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Check everything that the system needs. Ends with 1 if something is wrong."""
     with reporting(json) as settings:
         found = checks.examine(settings)
+        compared = _verify(settings, repair=repair) if verify or repair else []
         if json:
-            print_json({"checks": [asdict(check) for check in found]})
+            print_json(
+                {
+                    "checks": [asdict(check) for check in found],
+                    "collections": [asdict(item) | {"ok": item.ok} for item in compared],
+                }
+            )
         else:
             for check in found:
                 out.print("[green]✓[/green]" if check.ok else "[red]✗[/red]", end=" ")
                 out.print(f"{check.name}: {check.detail}", markup=False)
                 if check.hint:
                     out.print(f"    {check.hint}", markup=False, style="yellow")
-        if not all(check.ok for check in found):
+            for item in compared:
+                _print_verification(item)
+        if not all(check.ok for check in found) or not all(item.ok for item in compared):
             raise typer.Exit(FAILED)
+
+
+def _verify(settings: Settings, *, repair: bool) -> list[Verification]:
+    """Of every collection; with `repair`, what it is like before the repairs."""
+    if settings.embedded_vectors:
+        runtime.require_running(settings)
+    engine, vectors = wiring.open_ledger(settings), wiring.open_vectors(settings)
+    found = [verifying.verify(engine, vectors, item.name) for item in collections.every(engine)]
+    for item in found if repair else []:
+        for job in verifying.repair(engine, vectors, item):
+            err.print(f"Job {job.id} indexes documents of {item.collection} anew.")
+    return found
+
+
+def _print_verification(found: Verification) -> None:
+    out.print("[green]✓[/green]" if found.ok else "[red]✗[/red]", end=" ")
+    out.print(
+        f"collection {found.collection}: {found.documents} documents, {found.chunks} chunks; "
+        f"{len(found.incomplete)} incomplete, {len(found.stale)} stale, "
+        f"{len(found.orphans)} orphaned, {len(found.misplaced)} misplaced; "
+        f"{found.pending} documents pending, {found.failed} failed",
+        markup=False,
+    )
+    if not found.ok:
+        out.print("    `smartypants doctor --repair` mends it.", style="yellow", markup=False)

@@ -93,6 +93,19 @@ def keep(engine: Engine, document_ids: Sequence[str]) -> None:
             )
 
 
+def begin_again(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
+    """Have documents indexed anew, whatever was indexed of them; until then they are hidden."""
+    with engine.begin() as connection:
+        for start in range(0, len(document_ids), BATCH):
+            ids = sorted(document_ids)[start : start + BATCH]
+            connection.execute(
+                update(documents)
+                .where(documents.c.id.in_(ids), documents.c.state != DocumentState.DELETED)
+                .values(state=DocumentState.PENDING, indexed_version=None, attempts=0)
+            )
+        move_epoch(connection, collection)
+
+
 def _retry_at(now: float) -> ColumnElement[float]:
     """Double the time at every attempt: 2, 4, 8 … seconds, 10 minutes at most."""
     steps = [(documents.c.attempts == done, now + RETRY_S * 2**done) for done in range(8)]

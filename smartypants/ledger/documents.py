@@ -14,6 +14,8 @@ from smartypants.ledger.database import BATCH, reading
 from smartypants.ledger.schema import documents
 from smartypants.types import DocumentState
 
+DEAD = "dead"
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -77,21 +79,36 @@ def page(
     collection: str | None = None,
     state: str | None = None,
     job_id: str | None = None,
+    max_attempts: int = 1,
     acl_ids: Sequence[int],
     after: str = "",
     limit: int,
 ) -> list[Document]:
-    """Readable documents ordered by id, from just behind the id `after`."""
+    """Readable documents ordered by id, from just behind the id `after`.
+
+    Besides the states there is `dead`: failed, and no attempt is left of `max_attempts`.
+    """
     query = select(documents).where(documents.c.acl_id.in_(acl_ids), documents.c.id > after)
     if collection is not None:
         query = query.where(documents.c.collection == collection)
     if job_id is not None:
         query = query.where(documents.c.job_id == job_id)
-    if state is not None:
+    if state == DEAD:
+        spent = or_(documents.c.retryable == 0, documents.c.attempts >= max_attempts)
+        query = query.where(documents.c.state == DocumentState.FAILED, spent)
+    elif state is not None:
         query = query.where(documents.c.state == state)
     else:
         query = query.where(documents.c.state != DocumentState.DELETED)
     return _fetch(engine, query.order_by(documents.c.id).limit(limit))
+
+
+def of_collection(
+    engine: Engine, collection: str, *, after: str = "", limit: int = BATCH
+) -> list[Document]:
+    """All rows of a collection by id, deleted ones too, from just behind the id `after`."""
+    mine = and_(documents.c.collection == collection, documents.c.id > after)
+    return _fetch(engine, select(documents).where(mine).order_by(documents.c.id).limit(limit))
 
 
 def failed_in(engine: Engine, job_id: str, *, limit: int) -> list[Document]:

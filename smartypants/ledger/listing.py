@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from sqlalchemy import Engine, RowMapping, select
 
 from smartypants.ledger import acls
-from smartypants.ledger.database import BATCH, upsert
+from smartypants.ledger.database import BATCH, reading, upsert
 from smartypants.ledger.schema import documents, sources
 from smartypants.types import DocumentRef, DocumentState
 
@@ -36,6 +38,32 @@ def register_source(
     }
     with engine.begin() as connection:
         connection.execute(upsert(engine, sources, [row]))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A row of `sources`."""
+
+    id: str
+    collection: str
+    kind: str
+    uri: str
+    created_at: float
+    listed_at: float | None
+
+    @property
+    def given_uri(self) -> str:
+        """The URI as the connector takes it."""
+        if self.kind == "filesystem":
+            return os.fsdecode(unquote_to_bytes(urlsplit(self.uri).path))
+        return self.uri
+
+
+def sources_by_id(engine: Engine, source_ids: Sequence[str]) -> list[Source]:
+    """Those of the sources that exist."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(sources).where(sources.c.id.in_(source_ids)))
+        return [Source(**row._mapping) for row in rows]
 
 
 def list_documents(
