@@ -30,7 +30,7 @@ STAGE_RETRIES = 2
 def pipeline(feed: Any, settings: Settings) -> Dataset:
     """The stages over the batches that an actor's `take` gives, until it gives an empty one."""
     chosen = settings.ingest
-    workers = chosen.max_embed_workers or chosen.embed_workers
+    workers = chosen.most_embed_workers
     gpus = chosen.embed_gpus
     if gpus is None:
         gpus = GPU_SHARE if has_gpu(settings) else 0.0

@@ -158,7 +158,7 @@ class SharedPipeline:
     def _fill(self) -> None:
         """Feed while there is room, in batches of documents that are read together."""
         chosen = self._settings.ingest
-        room = chosen.in_flight_documents - len(self._flying)
+        room = chosen.in_flight - len(self._flying)
         batch: list[Work] = []
         size = 0
         while room > 0 and self._bytes < chosen.in_flight_bytes:

@@ -9,11 +9,11 @@ the end, where it is counted.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import structlog
@@ -29,6 +29,7 @@ from smartypants.types import Chunk, DocumentRef
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 Rows = dict[str, Any]
 CONNECTORS = 64
 """Sources whose connectors a reading actor keeps open."""
@@ -161,6 +162,7 @@ class EmbedChunks:
         known = self._cache.get(keys) if self._cache is not None else {}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if missing:
+            log.info("embedding_chunks", chunks=len(missing))
             vectors = self._embedder.embed(list(missing.values()))
             if self._cache is not None:  # before anything else can go wrong
                 self._cache.put(list(missing), vectors)
@@ -216,7 +218,7 @@ class WriteChunks:
         )
 
 
-def patiently(call: Any, patience_s: float) -> Any:
+def patiently(call: Callable[[], T], patience_s: float) -> T:
     """Call until it works: a part of the system that is down for a while costs nothing but time.
 
     Raises the last `Unavailable` when `patience_s` seconds have passed.

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,6 +76,11 @@ def show(table: Table) -> None:
     console.print(table, width=max(console.width, 110))
 
 
+def say(line: str) -> None:
+    """How far a long benchmark is, on standard error."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
 def write_json(path: Path | None, figures: Figures) -> None:
     """One flat object, names in the order in which they were measured."""
     if path is not None:
@@ -100,7 +106,9 @@ def data_dir(reuse: Path | None) -> Iterator[Path]:
         reuse.mkdir(parents=True, exist_ok=True)
         yield reuse.absolute()
     else:
-        with tempfile.TemporaryDirectory(prefix="smartypants-bench-") as folder:
+        with tempfile.TemporaryDirectory(
+            prefix="smartypants-bench-", ignore_cleanup_errors=True
+        ) as folder:
             yield Path(folder)
 
 

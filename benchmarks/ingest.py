@@ -136,14 +136,19 @@ def encode_seconds(settings: Settings, texts: list[str]) -> float:
 
 def pipeline(settings: Settings, folder: Path) -> Run:
     """The whole ingest program into a collection that is new, with Ray started for it."""
+    with stores(settings, "benchmark"):
+        return run_pipeline(settings, folder)
+
+
+def run_pipeline(settings: Settings, folder: Path) -> Run:
+    """The same on a Ray and a vector server that run already."""
     collection = f"bench_{time.time_ns()}"
     source = SourceSpec("filesystem", collection, str(folder))
-    with stores(settings, "benchmark"):
-        engine = wiring.open_ledger(settings)
-        job = jobs.submit(engine, "ingest", collection, {})
-        run = Run()
-        with sampled_memory(run), SharedPipeline(settings) as shared:
-            ingest(IngestRequest(job.id, source), settings, engine, shared, run, run.progress)
+    engine = wiring.open_ledger(settings)
+    job = jobs.submit(engine, "ingest", collection, {})
+    run = Run()
+    with sampled_memory(run), SharedPipeline(settings) as shared:
+        ingest(IngestRequest(job.id, source), settings, engine, shared, run, run.progress)
     if run.progress.failed:
         raise RuntimeError(f"{run.progress.failed} documents failed")
     return run

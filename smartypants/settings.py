@@ -125,8 +125,10 @@ class IngestSettings(Section):
         description="Chunks that are embedded and written in one call, and the most that a kill "
         "at the wrong moment has embedded again; more pay on a GPU.",
     )
-    in_flight_documents: PositiveInt = Field(
-        256, description="Documents on their way through the pipeline at once."
+    in_flight_documents: PositiveInt | None = Field(
+        None,
+        description="Documents on their way through the pipeline at once. Default: 128, and four "
+        "batches of chunks for each embedding actor.",
     )
     in_flight_bytes: PositiveInt = Field(
         256 * 2**20, description="Bytes of documents on their way at once, about."
@@ -155,6 +157,14 @@ class IngestSettings(Section):
     max_attempts: PositiveInt = Field(
         4, description="Times that a document is tried whose failure may pass."
     )
+
+    @property
+    def most_embed_workers(self) -> int:
+        return self.max_embed_workers or self.embed_workers
+
+    @property
+    def in_flight(self) -> int:
+        return self.in_flight_documents or 128 + 4 * self.batch_chunks * self.most_embed_workers
 
 
 class JobSettings(Section):

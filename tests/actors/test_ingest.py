@@ -4,109 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
-import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
-from actors.ingest import IngestRequest, ingest
-from actors.jobs import run_jobs
-from actors.sharing import SharedPipeline
-from actors.stages import SourceSpec
-from deployments.local import stores
-from smartypants import wiring
 from smartypants.errors import EmbeddingModelMismatch, PruneRefused
-from smartypants.ledger import acls, collections, documents, jobs
-from smartypants.ledger.documents import Document
-from smartypants.progress import Progress
-from smartypants.settings import Settings
-from smartypants.types import Filters
-from tests.conftest import free_port
+from smartypants.ledger import collections
+from tests.actors.conftest import Site
 
 pytestmark = [pytest.mark.ray, pytest.mark.integration]
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
-
-
-class Watcher:
-    """Somebody who runs a job, and lets it run."""
-
-    def report(self, progress: Progress) -> None:
-        pass
-
-    def advanced(self) -> None:
-        pass
-
-    def listed(self) -> None:
-        pass
-
-
-@dataclass(frozen=True)
-class Site:
-    """An installation, a folder of documents, and what its collection holds."""
-
-    settings: Settings
-    engine: Engine
-    pipeline: SharedPipeline
-    folder: Path
-    collection: str
-
-    def ingest(self, *, allow_prune: bool = False) -> Progress:
-        source = SourceSpec("filesystem", self.collection, str(self.folder))
-        request = IngestRequest(uuid.uuid4().hex, source, allow_prune)
-        progress = Progress()
-        ingest(request, self.settings, self.engine, self.pipeline, Watcher(), progress)
-        return progress
-
-    def document(self, name: str) -> Document:
-        return next(row for row in self.rows() if row.name == name)
-
-    def rows(self) -> list[Document]:
-        everybody = acls.allowed_acl_ids(self.engine, [])
-        return documents.page(self.engine, collection=self.collection, acl_ids=everybody, limit=500)
-
-    def chunks(self) -> int:
-        physical = collections.get(self.engine, self.collection).physical
-        return wiring.open_vectors(self.settings).count(physical)
-
-    def texts(self, query: str) -> list[str]:
-        found = wiring.open_vectors(self.settings).lexical(
-            collections.get(self.engine, self.collection).physical,
-            query,
-            limit=50,
-            acl_ids=acls.allowed_acl_ids(self.engine, []),
-            filters=Filters(),
-        )
-        return [candidate.chunk.text for candidate in found]
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site"),
-        vectors={"embedded_port": free_port()},  # type: ignore[arg-type]
-        ingest={"batch_chunks": 4},  # type: ignore[arg-type]
-    )
-    with stores(settings, "test"):
-        yield settings
-
-
-@pytest.fixture(scope="module")
-def pipeline(installed: Settings) -> Iterator[SharedPipeline]:
-    with SharedPipeline(installed) as pipeline:
-        yield pipeline
-
-
-@pytest.fixture
-def site(installed: Settings, pipeline: SharedPipeline, tmp_path: Path) -> Site:
-    folder = tmp_path / "documents"
-    folder.mkdir()
-    engine = wiring.open_ledger(installed)
-    return Site(installed, engine, pipeline, folder, f"c{uuid.uuid4().hex[:8]}")
 
 
 def test_every_format_and_a_second_run_that_embeds_nothing(site: Site) -> None:
@@ -174,10 +82,21 @@ def test_another_embedding_model_is_refused(site: Site) -> None:
         site.ingest()
 
 
-def test_job_that_fails_says_why(site: Site) -> None:
-    params = {"connector": "filesystem", "uri": str(site.folder / "nowhere")}
-    job = jobs.submit(site.engine, "ingest", site.collection, params)
-    run_jobs(site.settings, threading.Event(), only=(job.id,))
-    ended = jobs.get(site.engine, job.id)
-    assert (ended.state, ended.error_code) == ("failed", "invalid_request")
-    assert "nowhere" in (ended.error or "")
+def test_the_same_text_is_embedded_once(site: Site) -> None:
+    text = "# Terms\n\nThe notice period is three months to the end of a quarter."
+    for name in ("a.md", "b.md", "c.md"):
+        (site.folder / name).write_text(text)
+    assert (site.ingest().indexed, site.chunks()) == (3, 3)
+    (site.folder / "d.md").write_text(text)
+    again = site.ingest()
+    assert (again.indexed, again.embedded) == (1, 0)
+
+
+def test_a_document_that_shrinks_leaves_nothing_behind(site: Site) -> None:
+    long = "\n\n".join(f"# Part {n}\n\n{'The gull cries. ' * 90}" for n in range(12))
+    (site.folder / "a.md").write_text(long)
+    site.ingest()
+    assert site.chunks() > 12
+    (site.folder / "a.md").write_text("# Part\n\nThe gull is silent.")
+    site.ingest()
+    assert site.chunks() == 1

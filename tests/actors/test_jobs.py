@@ -1,0 +1,99 @@
+"""The job runner on a real local Ray: what users want of jobs, and what a runner owes them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from actors.jobs import run_jobs
+from smartypants.ledger import documents, jobs
+from smartypants.ledger.jobs import Job
+from tests.actors.conftest import Site
+
+pytestmark = [pytest.mark.ray, pytest.mark.integration]
+
+
+@contextmanager
+def runner(site: Site) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=run_jobs, args=(site.settings, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def write(site: Site, count: int, words: int = 400, prefix: str = "") -> None:
+    for number in range(count):
+        body = f"Note {prefix}{number} of the harbour. " * (words // 6)
+        (site.folder / f"{prefix}{number:04}.txt").write_text(body)
+
+
+def submit(site: Site, uri: str | None = None, **options: int) -> str:
+    params = {"connector": "filesystem", "uri": uri or str(site.folder)}
+    return jobs.submit(site.engine, "ingest", site.collection, params, **options).id
+
+
+def until(site: Site, job_id: str, reached: Callable[[Job], bool], seconds: float = 240) -> Job:
+    deadline = time.monotonic() + seconds
+    while not reached(job := jobs.get(site.engine, job_id)):
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    return job
+
+
+def test_a_job_that_fails_says_why(site: Site) -> None:
+    job_id = submit(site, str(site.folder / "nowhere"))
+    run_jobs(site.settings, threading.Event(), only=(job_id,))
+    ended = jobs.get(site.engine, job_id)
+    assert (ended.state, ended.error_code) == ("failed", "invalid_request")
+    assert "nowhere" in (ended.error or "")
+
+
+def test_cancel_pause_resume_and_a_runner_that_stops(site: Site) -> None:
+    write(site, 300)
+    job_id = submit(site)
+    with runner(site):
+        until(site, job_id, lambda job: job.progress.get("done", 0) > 0)
+        jobs.pause(site.engine, job_id)
+        paused = until(site, job_id, lambda job: job.state == "paused")
+        done = paused.progress["done"]
+        assert 0 < done < 300
+        jobs.resume(site.engine, job_id)
+        going = until(site, job_id, lambda job: job.progress.get("done", 0) > done)
+        assert going.listed  # it does not list the source again
+    queued = jobs.get(site.engine, job_id)  # the runner has stopped in order
+    assert (queued.state, queued.runner, queued.not_before) == ("queued", None, None)
+    with runner(site):
+        until(site, job_id, lambda job: job.state == "running")
+        jobs.cancel(site.engine, job_id)
+        until(site, job_id, lambda job: job.state == "cancelled")
+        again = jobs.retry(site.engine, job_id)
+        assert (again.state, again.progress) == ("queued", {})
+        ended = until(site, job_id, lambda job: job.ended)
+    assert ended.state == "succeeded"
+    assert len(documents.pending(site.engine, site.rows()[0].source_id)) == 0
+    assert {row.state for row in site.rows()} == {"indexed"}
+
+
+def test_a_huge_job_does_not_starve_a_small_one(site: Site) -> None:
+    write(site, 400)
+    huge = submit(site)
+    small_folder = site.folder.parent / "small"
+    small_folder.mkdir()
+    (small_folder / "one.txt").write_text("One note about the lighthouse.")
+    with runner(site):
+        until(site, huge, lambda job: job.progress.get("done", 0) > 0)
+        small = submit(site, str(small_folder))
+        ended = until(site, small, lambda job: job.ended)
+        assert ended.state == "succeeded"
+        at_work = jobs.get(site.engine, huge)
+        assert not at_work.ended
+        jobs.cancel(site.engine, huge)
+        until(site, huge, lambda job: job.ended)
