@@ -9,9 +9,9 @@ the end, where it is counted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -195,7 +195,7 @@ class WriteChunks:
         full = [part for part in parts if part.chunks]
         started = time.perf_counter()
         for physical, group in groupby(sorted(full, key=_physical), key=_physical):
-            patiently(lambda p=physical, g=tuple(group): self._upsert(p, g), self._patience_s)
+            patiently(partial(self._upsert, physical, list(group)), self._patience_s)
         share = (time.perf_counter() - started) / max(sum(len(part.chunks) for part in full), 1)
         return row(
             replace(
@@ -207,8 +207,7 @@ class WriteChunks:
             for part in parts
         )
 
-    def _upsert(self, physical: str, parts: Iterable[Part]) -> None:
-        parts = list(parts)
+    def _upsert(self, physical: str, parts: Sequence[Part]) -> None:
         self._vectors.upsert(
             physical,
             [chunk for part in parts for chunk in part.chunks],
