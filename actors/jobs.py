@@ -40,7 +40,7 @@ def run_jobs(settings: Settings, stop: threading.Event) -> None:
             if job is not None:
                 run_job(job, settings, engine)
                 continue
-        except SQLAlchemyError as exc:
+        except (SQLAlchemyError, SmartyPantsError) as exc:
             log.error("job_runner_ledger_error", error=str(exc))
         stop.wait(POLL_S)
 
@@ -114,5 +114,5 @@ class _Heart:
                 self.progress = self._latest.as_dict()
             try:
                 jobs.heartbeat(self._engine, self._job_id, self.progress)
-            except SQLAlchemyError as exc:
+            except (SQLAlchemyError, SmartyPantsError) as exc:
                 log.warning("heartbeat_failed", job_id=self._job_id, error=str(exc))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine, Update, and_, update
 
 from smartypants.ledger.collections import move_epoch
-from smartypants.ledger.database import BATCH
+from smartypants.ledger.database import BATCH, lock
 from smartypants.ledger.schema import documents
 from smartypants.types import DocumentState
 
@@ -45,6 +45,10 @@ def commit(
     """
     now = time.time()
     with engine.begin() as connection:
+        if indexed:
+            move_epoch(connection, collection)
+        ids = [item.document_id for item in indexed] + [bad.document_id for bad in failed]
+        lock(connection, documents, ids)
         for item in indexed:
             connection.execute(
                 _undeleted(item.document_id).values(
@@ -72,13 +76,12 @@ def commit(
                     updated_at=now,
                 )
             )
-        if indexed:
-            move_epoch(connection, collection)
 
 
 def keep(engine: Engine, document_ids: Sequence[str]) -> None:
     """Note that pending documents turned out to be as they were indexed."""
     with engine.begin() as connection:
+        lock(connection, documents, document_ids)
         for start in range(0, len(document_ids), BATCH):
             ids = document_ids[start : start + BATCH]
             connection.execute(
@@ -97,6 +100,8 @@ def _undeleted(document_id: str) -> Update:
 def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
     """Hide documents from every search, at once. Their chunks are removed afterwards."""
     with engine.begin() as connection:
+        move_epoch(connection, collection)
+        lock(connection, documents, document_ids)
         for start in range(0, len(document_ids), BATCH):
             ids = document_ids[start : start + BATCH]
             connection.execute(
@@ -104,7 +109,6 @@ def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -
                 .where(documents.c.id.in_(ids))
                 .values(state=DocumentState.DELETED, updated_at=time.time())
             )
-        move_epoch(connection, collection)
 
 
 def mark_purged(engine: Engine, document_id: str) -> None:
