@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +66,13 @@ def connect(url: str, *, password: str | None = None) -> Engine:
 
 
 def _postgresql(url: URL, password: str | None) -> Engine:
-    if importlib.util.find_spec("psycopg") is None:
+    try:
+        importlib.import_module("psycopg")
+    except ImportError as exc:
         raise SetupError(
             "PostgreSQL's driver is not installed.",
             "Install the extra that has it: pip install 'smartypants[postgres]'.",
-        )
+        ) from exc
     wanted = {name: value for name, value in _POSTGRESQL.items() if name not in url.query}
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
@@ -93,7 +95,8 @@ def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         pool = {"poolclass": LedgerPool}
-    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_S}, hide_parameters=True, **pool)
+    wanted = {} if "timeout" in url.query else {"timeout": LOCK_WAIT_S}
+    engine = create_engine(url, connect_args=wanted, hide_parameters=True, **pool)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _lock_sqlite)
     return engine

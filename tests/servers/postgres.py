@@ -22,6 +22,8 @@ from smartypants.ledger.schema import metadata
 
 START_TIMEOUT_S = 60.0
 ROLE = "smartypants"
+LOCKED_ROLE = "locked"
+"""A role that the server asks for its password, once a test has made it."""
 
 _SETTINGS = {
     "fsync": "off",
@@ -112,6 +114,8 @@ def postgres_server() -> Iterator[PostgresServer]:
         )
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stderr}")
+        rules = data / "pg_hba.conf"
+        rules.write_text(f"host all {LOCKED_ROLE} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
         port = _free_port()
         options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
         place = ["-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder]
