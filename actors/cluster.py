@@ -87,11 +87,9 @@ def refuse_embedded_parts(settings: Settings) -> None:
         machine.mark_shared(machine.folder_of(settings.blob_uri), settings.machine)
 
 
-def refuse_joined_machines(settings: Settings) -> None:
-    """Raises `SetupError` if other machines have joined a Ray that uses an embedded part."""
+def refuse_several_machines(settings: Settings, hosts: set[str]) -> None:
+    """Raises `SetupError` if a Ray on these hosts would use an embedded part."""
     embedded = _embedded_parts(settings)
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    hosts = {node["NodeManagerHostname"] for node in nodes if node["Alive"]}
     if embedded and len(hosts) > 1:
         raise SetupError(
             f"The machines {', '.join(sorted(hosts))} can't share {', nor '.join(embedded)}.",
@@ -99,12 +97,18 @@ def refuse_joined_machines(settings: Settings) -> None:
         )
 
 
+def hosts() -> set[str]:
+    """The host names of the Ray that this process is part of."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return {node["NodeManagerHostname"] for node in nodes if node["Alive"]}
+
+
 def _embedded_parts(settings: Settings) -> list[str]:
     embedded = []
     if settings.embedded_ledger:
         embedded.append("SQLite as the ledger (set ledger.url to a PostgreSQL URL)")
     uri = settings.vectors.uri
-    if uri is None or (settings.vectors.kind == "milvus" and "://" not in uri):
+    if uri is None or (settings.vectors.kind == "milvus" and uri.endswith(".db")):
         embedded.append("Milvus Lite (set vectors.uri to a Milvus server)")
     if settings.blobs.uri is None:
         embedded.append("a local folder for blobs (set blobs.uri to a bucket or a shared mount)")

@@ -10,7 +10,7 @@ import ray.data
 from ray.data import ActorPoolStrategy, DataContext
 from sqlalchemy import Engine
 
-from actors.cluster import refuse_joined_machines
+from actors.cluster import hosts, refuse_several_machines
 from actors.committing import Committer
 from actors.stages import EmbedChunks, Part, ReadDocuments, SourceSpec, Work, WriteChunks
 from smartypants import wiring
@@ -52,7 +52,7 @@ def ingest(
     nothing else. Raises `PruneRefused` when all is indexed but too much would be deleted, and
     other `SmartyPantsError`s when a part of the system fails; documents that fail do not raise.
     """
-    refuse_joined_machines(settings)
+    refuse_several_machines(settings, hosts())
     progress = Progress()
     dimension, _ = wiring.embedding_shape(settings)
     collection = collections.ensure(

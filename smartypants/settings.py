@@ -37,6 +37,8 @@ Options = dict[str, str | int | float | bool | None]
 
 ENV_PREFIX = "SMARTYPANTS_"
 
+_PASSWORD_IN_URL = re.compile(r"^[^:]+://[^/@:]*:[^@]*@|[?&]password=", re.IGNORECASE)
+
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,7 +69,7 @@ class LedgerSettings(Section):
     @field_validator("url")
     @classmethod
     def _without_password(cls, url: str | None) -> str | None:
-        if url is not None and re.match(r"[^/]*//[^/@]*:[^/]*@", url):
+        if url is not None and _PASSWORD_IN_URL.search(url):
             raise ValueError("must not hold a password: refer to it in ledger.password")
         return url
 

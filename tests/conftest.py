@@ -38,24 +38,31 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(
-    request: pytest.FixtureRequest, tmp_path: Path, migrated_sqlite: Path
-) -> Iterator[str]:
-    """An empty ledger with its tables, once in each of the databases."""
-    if request.param == "sqlite":
-        shutil.copy(migrated_sqlite, tmp_path / "ledger.db")
-        yield f"sqlite:///{tmp_path / 'ledger.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    with server.ledger() as url:
-        yield url
+@pytest.fixture
+def sqlite_ledger(tmp_path: Path, migrated_sqlite: Path) -> str:
+    """The URL of an empty ledger in SQLite."""
+    shutil.copy(migrated_sqlite, tmp_path / "ledger.db")
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
 @pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
-    """An empty ledger."""
-    engine = connect(ledger_url)
+def postgresql_ledger(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty ledger in PostgreSQL."""
+    with postgres.ledger() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite_ledger", "postgresql_ledger"])
+def either_ledger(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty ledger: a test that asks for it runs once in each database."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
+@pytest.fixture
+def engine(either_ledger: str) -> Iterator[Engine]:
+    """An empty ledger, in each database."""
+    engine = connect(either_ledger)
     yield engine
     engine.dispose()
 

@@ -24,6 +24,8 @@ def map_errors(engine: Engine) -> None:
 
 
 def _mapped(context: ExceptionContext) -> SmartyPantsError | None:
+    if context.is_pre_ping:
+        return None  # the pool notices a lost connection by it, and opens another
     cause = context.original_exception
     reason = (str(cause).strip() or type(cause).__name__).splitlines()[0]
     sqlstate = getattr(cause, "sqlstate", None)
