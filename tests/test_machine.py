@@ -32,7 +32,7 @@ for name in ("open_ledger", "open_vectors", "open_blobs"):
 def elsewhere(settings: Settings, folder: Path) -> dict[str, str]:
     """What each part answers when a process of another host name opens it."""
     (folder / "settings").write_bytes(pickle.dumps(settings))
-    command = [sys.executable, "-c", ELSEWHERE, folder / "settings"]
+    command = [sys.executable, "-c", ELSEWHERE, str(folder / "settings")]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return dict(line.split(" ", 1) for line in ended.stdout.splitlines())

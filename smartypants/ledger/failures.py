@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import structlog
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from smartypants.errors import LedgerUnavailable, SetupError, SmartyPantsError
-
-log = structlog.get_logger(__name__)
 
 _NO_TABLE = ("42P01", "42703")
 _SQLITE_NO_TABLE = ("no such table", "no such column", "has no column named")
@@ -41,7 +38,6 @@ def _mapped(context: ExceptionContext) -> SmartyPantsError | None:
     if context.is_disconnect or isinstance(
         context.sqlalchemy_exception, OperationalError | InterfaceError
     ):
-        log.warning("ledger_unavailable", reason=reason)
         return LedgerUnavailable(
             f"The ledger's database does not answer: {reason}",
             "Is it running, and is ledger.url right? Try again in a moment.",

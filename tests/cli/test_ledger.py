@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from typer.testing import CliRunner, Result
 from sqlalchemy import inspect
-from typer.testing import CliRunner
 
 from deployments.cli import app
 from smartypants.ledger.database import connect
