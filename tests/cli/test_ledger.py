@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 from sqlalchemy import inspect
+from typer.testing import CliRunner, Result
 
 from deployments.cli import app
 from smartypants.ledger.database import connect

@@ -7,12 +7,13 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
-from smartypants.errors import EmbeddingModelMismatch, SmartyPantsError, ValidationFailed
+from smartypants.errors import EmbeddingModelMismatch, ValidationFailed
 from smartypants.ledger import acls, collections, commits, documents, jobs
 from smartypants.ledger.columns import fit, storable
 from smartypants.ledger.commits import Failed, Indexed
+from smartypants.ledger.schema import jobs as table
 from smartypants.types import DocumentRef
 from tests.ledger.conftest import Source
 
@@ -85,11 +86,18 @@ def test_failed_document(source: Source) -> None:
 def test_job(engine: Engine) -> None:
     job = jobs.submit(engine, "ingest", "docs", {"uri": HOSTILE, "deep": [{HOSTILE: (1, None)}]})
     assert job.params == {"uri": CLEAN, "deep": [{CLEAN: [1, None]}]}
-    jobs.claim(engine, "r" * 100, job_id=job.id)
-    jobs.heartbeat(engine, job.id, {"eta_s": math.nan, "rate": math.inf, "n": 2**70})
-    assert jobs.get(engine, job.id).progress == {"eta_s": None, "rate": None, "n": 2**70}
-    jobs.finish(engine, job.id, {}, SmartyPantsError(HOSTILE, "x" * 10_000))
-    assert (jobs.get(engine, job.id).error or "").startswith(CLEAN)
+    written = {
+        "progress": {"eta_s": math.nan, "rate": math.inf, "n": 2**70},
+        "runner": "r" * 100,
+        "error_code": "c" * 100,
+        "error": HOSTILE + "x" * 10_000,
+    }
+    with engine.begin() as connection:
+        connection.execute(update(table).values(written))
+    row = jobs.get(engine, job.id)
+    assert row.progress == {"eta_s": None, "rate": None, "n": 2**70}
+    assert (len(row.runner or ""), len(row.error_code or "")) == (64, 64)
+    assert row.error == CLEAN + "x" * 10_000
 
 
 def test_ids_of_no_row(engine: Engine) -> None:
