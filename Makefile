@@ -12,7 +12,7 @@ EXTRA ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend $(if $(filter gpu,$(EXTRA)),auto,cpu))
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_LINK_MODE=hardlink $(BIN)/uv
 
-.PHONY: help install demo run stop test lint format bench docs clean
+.PHONY: help install demo run stop servers test lint format bench docs clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,7 +36,10 @@ run: install ## The same, but stay up.
 stop: ## Stop what `make run` started.
 	@SMARTYPANTS_DATA_DIR=$(CURDIR)/.demo $(BIN)/smartypants down
 
-test: install ## Run the tests.
+servers: ## Install the servers that the tests start (needs root where they are missing).
+	@tests/servers/install
+
+test: install servers ## Run the tests.
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: install ## Formatting, lint, types and import rules.

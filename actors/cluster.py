@@ -6,10 +6,12 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import ray
 import structlog
 
+from smartypants import machine
 from smartypants.errors import SetupError
 from smartypants.settings import Settings
 
@@ -75,18 +77,42 @@ def _start_local(settings: Settings, scratch: Path) -> None:
 
 def refuse_embedded_parts(settings: Settings) -> None:
     """Raises `SetupError` if a part that only one machine can use is configured for a cluster."""
-    embedded = []
-    if settings.ledger_url.startswith("sqlite"):
-        embedded.append("SQLite as the ledger (set ledger.url to a PostgreSQL URL)")
-    if settings.embedded_vectors:
-        embedded.append("Milvus Lite (set vectors.uri to a Milvus server)")
-    if settings.blobs.uri is None:
-        embedded.append("a local folder for blobs (set blobs.uri to a bucket or a shared mount)")
+    embedded = _embedded_parts(settings)
     if embedded:
         raise SetupError(
             f"A Ray cluster can't use {', nor '.join(embedded)}.",
             "Unset ray.address to run on one machine.",
         )
+    if settings.blob_uri.startswith("file:"):
+        machine.mark_shared(machine.folder_of(settings.blob_uri), settings.machine)
+
+
+def refuse_several_machines(settings: Settings, hosts: set[str]) -> None:
+    """Raises `SetupError` if a Ray on these hosts would use an embedded part."""
+    embedded = _embedded_parts(settings)
+    if embedded and len(hosts) > 1:
+        raise SetupError(
+            f"The machines {', '.join(sorted(hosts))} can't share {', nor '.join(embedded)}.",
+            "Let only one of them be part of this Ray.",
+        )
+
+
+def hosts() -> set[str]:
+    """The host names of the Ray that this process is part of."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return {node["NodeManagerHostname"] for node in nodes if node["Alive"]}
+
+
+def _embedded_parts(settings: Settings) -> list[str]:
+    embedded = []
+    if settings.embedded_ledger:
+        embedded.append("SQLite as the ledger (set ledger.url to a PostgreSQL URL)")
+    uri = settings.vectors.uri
+    if uri is None or (settings.vectors.kind == "milvus" and uri.endswith(".db")):
+        embedded.append("Milvus Lite (set vectors.uri to a Milvus server)")
+    if settings.blobs.uri is None:
+        embedded.append("a local folder for blobs (set blobs.uri to a bucket or a shared mount)")
+    return embedded
 
 
 def _local_environment(settings: Settings) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
+from actors.cluster import hosts, refuse_several_machines
 from actors.committing import Committer
 from actors.sharing import SharedPipeline
 from actors.stages import SourceSpec, Work
@@ -92,6 +93,7 @@ def ingest(
     """
     began = time.time()
     watch.report(progress)
+    refuse_several_machines(settings, hosts())
     dimension, _ = wiring.embedding_shape(settings)
     collection = collections.ensure(
         engine,

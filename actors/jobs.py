@@ -49,7 +49,7 @@ def run_jobs(
                 _turn(settings.jobs, engine, runner, running, stop, only, lambda job: RunningJob(
                     job, runner, settings, engine, pipeline
                 ))  # fmt: skip
-            except SQLAlchemyError as exc:
+            except (SQLAlchemyError, SmartyPantsError) as exc:
                 log.error("job_runner_ledger_error", error=str(exc))
             if only is not None and not running and _ended(engine, only):
                 break

@@ -15,7 +15,7 @@ import typer
 from deployments.cli_ingest import ingest
 from smartypants import doctor as checks
 from smartypants import runtime
-from smartypants.cli import inspect, query
+from smartypants.cli import inspect, ledger, query
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.errors import SetupError
@@ -36,6 +36,7 @@ app.command()(query.ask)
 app.command()(jobs)
 app.command()(inspect.status)
 app.command()(inspect.doctor)
+app.add_typer(ledger.app)
 
 
 @app.command()

@@ -19,6 +19,7 @@
     │   └── DocumentTimeout
     ├── Unavailable               503  retryable: a part is down or overloaded
     │   ├── Overloaded            429
+    │   ├── LedgerUnavailable
     │   ├── VectorStoreUnavailable
     │   └── LLMUnavailable
     ├── DeadlineExceeded          504
@@ -153,6 +154,11 @@ class Overloaded(Unavailable):
     code = "overloaded"
     status = 429
     title = "Too many requests at once"
+
+
+class LedgerUnavailable(Unavailable):
+    code = "ledger_unavailable"
+    title = "The ledger's database does not answer"
 
 
 class VectorStoreUnavailable(Unavailable):

@@ -8,10 +8,20 @@ such as `SMARTYPANTS_HTTP__PORT=9000` overrides `http.port`. An unknown key is a
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    PrivateAttr,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,11 +29,15 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from smartypants import machine, secrets
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Options = dict[str, str | int | float | bool | None]
 
 ENV_PREFIX = "SMARTYPANTS_"
+
+_PASSWORD_IN_URL = re.compile(r"^[^:]+://[^/@:]*:[^@]*@|[?&]password=", re.IGNORECASE)
 
 
 class Section(BaseModel):
@@ -44,8 +58,20 @@ class HttpSettings(Section):
 
 class LedgerSettings(Section):
     url: str | None = Field(
-        None, description="SQLAlchemy URL. Default: SQLite in `data_dir`, one machine only."
+        None,
+        description="`postgresql://ROLE@HOST/DATABASE`. Default: SQLite in `data_dir`, "
+        "one machine only.",
     )
+    password: Annotated[str, Field(pattern=secrets.PATTERN)] | None = Field(
+        None, description="Where the role's password is: `env:NAME` or `file:PATH`."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, url: str | None) -> str | None:
+        if url is not None and _PASSWORD_IN_URL.search(url):
+            raise ValueError("must not hold a password: refer to it in ledger.password")
+        return url
 
 
 class BlobSettings(Section):
@@ -304,7 +330,10 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # it may be a secret at the wrong place
     )
+
+    _machine: str = PrivateAttr(default_factory=machine.identity)
 
     data_dir: Path = Field(
         default_factory=lambda: Path.home() / ".smartypants",
@@ -330,6 +359,15 @@ class Settings(BaseSettings):
     serve: ServeSettings = ServeSettings()
     ray: RaySettings = RaySettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def machine(self) -> str:
+        """The machine that the settings were loaded on, wherever they have travelled since."""
+        return self._machine
+
+    @property
+    def embedded_ledger(self) -> bool:
+        return self.ledger_url.lower().startswith("sqlite")
 
     @property
     def ledger_url(self) -> str:

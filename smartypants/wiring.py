@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from smartypants import models, registry
+from smartypants import machine, models, registry
 from smartypants.accelerator import has_gpu
 from smartypants.connectors.filesystem import FilesystemConnector
 from smartypants.connectors.uploads import UploadsConnector
@@ -33,16 +33,39 @@ from smartypants.settings import Settings
 SPECIAL_TOKENS = 2
 
 
+def _only_there(settings: Settings, part: str, remedy: str) -> None:
+    """Raises `SetupError` on another machine than the one that the settings were loaded on:
+    an embedded part would silently be another, empty one here."""
+    here = machine.identity()
+    if here != settings.machine:
+        raise SetupError(
+            f"{part} is on {machine.name_of(settings.machine)} alone, and this runs on "
+            f"{machine.name_of(here)}.",
+            f"Set {remedy}, or run on one machine.",
+        )
+
+
 def open_ledger(settings: Settings) -> Engine:
-    return connect(settings.ledger_url)
+    """Raises `SetupError` for SQLite on another machine."""
+    if settings.embedded_ledger:
+        _only_there(settings, "SQLite as the ledger", "ledger.url to a PostgreSQL URL")
+    return connect(settings.ledger_url, password=settings.ledger.password)
 
 
 def open_blobs(settings: Settings) -> BlobStore:
+    """Raises `SetupError` for a local folder on another machine, unless both share it."""
+    if settings.blobs.uri is None:
+        _only_there(settings, "The blobs' folder", "blobs.uri to a bucket or a shared mount")
+    elif settings.blobs.uri.startswith("file:") and settings.machine != machine.identity():
+        machine.check_shared(machine.folder_of(settings.blobs.uri), settings.machine)
     blobs: BlobStore = registry.load("blobstores", "arrow")(uri=settings.blob_uri)
     return blobs
 
 
 def open_vectors(settings: Settings) -> VectorStore:
+    """Raises `SetupError` for the embedded server on another machine."""
+    if settings.embedded_vectors:
+        _only_there(settings, "Milvus Lite", "vectors.uri to a Milvus server")
     token_env = settings.vectors.token_env
     store: VectorStore = registry.load("vectorstores", settings.vectors.kind)(
         uri=settings.vector_uri,

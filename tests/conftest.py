@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,15 +16,53 @@ from smartypants import models
 from smartypants.ledger.database import connect, migrate
 from smartypants.processes import command_that_dies_with_us
 from smartypants.vectorstores.milvus import MilvusVectorStore
+from tests.servers.postgres import PostgresServer, postgres_server
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An empty ledger in a SQLite file."""
-    engine = connect(f"sqlite:///{tmp_path / 'ledger.db'}")
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test session, started by the first test that asks."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger without rows; migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
+    engine = connect(f"sqlite:///{path}")
     migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_ledger(tmp_path: Path, migrated_sqlite: Path) -> str:
+    """The URL of an empty ledger in SQLite."""
+    shutil.copy(migrated_sqlite, tmp_path / "ledger.db")
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
+def postgresql_ledger(postgres: PostgresServer) -> Iterator[str]:
+    """The URL of an empty ledger in PostgreSQL."""
+    with postgres.ledger() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite_ledger", "postgresql_ledger"])
+def either_ledger(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty ledger: a test that asks for it runs once in each database."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
+@pytest.fixture
+def engine(either_ledger: str) -> Iterator[Engine]:
+    """An empty ledger, in each database."""
+    engine = connect(either_ledger)
     yield engine
     engine.dispose()
 

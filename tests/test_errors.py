@@ -66,5 +66,6 @@ def test_docstring_draws_the_whole_tree() -> None:
 def test_retryable_errors() -> None:
     retryable = {kind.__name__ for kind in ALL if kind.retryable}
     assert retryable == {
-        "Unavailable", "Overloaded", "VectorStoreUnavailable", "LLMUnavailable", "DeadlineExceeded",
+        "Unavailable", "Overloaded", "LedgerUnavailable", "VectorStoreUnavailable",
+        "LLMUnavailable", "DeadlineExceeded",
     }  # fmt: skip

@@ -69,6 +69,8 @@ def test_partial_override_keeps_a_deployments_other_values(
         "ingest: {read_batch: 0}",
         "log: {level: loud}",
         "serve: {ingress: {replicas: 2}}",
+        "ledger: {password: hunter2}",
+        "ledger: {password: 'env:'}",
     ],
 )
 def test_mistakes_in_the_file(tmp_path: Path, text: str) -> None:
@@ -81,6 +83,38 @@ def test_mistake_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMARTYPANTS_HTTP__PROT", "1")
     with pytest.raises(ValidationError, match="prot"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("URL", "postgresql://role:hunter2@host/db"),
+        ("URL", "postgresql+psycopg://role:hunter2/x@host/db"),
+        ("URL", "postgresql://:hunter2@host/db"),
+        ("URL", "postgresql://role@host/db?sslmode=require&password=hunter2"),
+        ("PASSWORD", "hunter2"),
+    ],
+)
+def test_passwords_are_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"SMARTYPANTS_LEDGER__{name}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://role@host:5432/db",
+        "postgresql://host/db?sslmode=require",
+        "postgresql://role@[::1]:5432/db",
+        "sqlite:////srv/a:b@c/ledger.db",
+    ],
+)
+def test_ledgers_without_a_password(url: str) -> None:
+    assert Settings(ledger={"url": url, "password": "env:NAME"}).ledger_url == url
 
 
 def test_frozen() -> None:

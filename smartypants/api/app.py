@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -68,7 +67,6 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
         exception_handlers={
             SmartyPantsError: _problem,
             HTTPException: _problem,
-            OperationalError: _problem,
         },
     )
     app.router.redirect_slashes = False  # a redirect would be the one answer that is no problem

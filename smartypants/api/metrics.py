@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from smartypants.errors import SmartyPantsError
 from smartypants.ledger import documents
 from smartypants.ledger.database import reading
 from smartypants.ledger.jobs import JobState
@@ -85,7 +86,7 @@ class LedgerGauges(Collector):
         up = GaugeMetricFamily("smartypants_ledger_up", "Whether the ledger answers.")
         try:
             families = [*self._documents(), self._jobs()]
-        except SQLAlchemyError as exc:
+        except (SQLAlchemyError, SmartyPantsError) as exc:
             log.warning("ledger not scraped", error=str(exc))
             families = []
         up.add_metric((), 1.0 if families else 0.0)

@@ -11,11 +11,10 @@ from typing import Final
 
 import structlog
 from pydantic import BaseModel, Field, ValidationError
-from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from smartypants.errors import NotFound, SmartyPantsError, Unavailable, ValidationFailed
+from smartypants.errors import LedgerUnavailable, NotFound, SmartyPantsError, ValidationFailed
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
@@ -104,9 +103,9 @@ def describe(exc: Exception, *, request_id: str, path: str) -> Problem:
     """The problem that an error is for the caller. What we did not foresee stays in the log."""
     if isinstance(exc, HTTPException):
         return _describe_http(exc, request_id=request_id, path=path)
-    if isinstance(exc, OperationalError):
-        log.error("ledger unavailable", error=str(exc.orig), path=path)
-        exc = Unavailable("The ledger's database does not answer.", "Try again in a moment.")
+    if isinstance(exc, LedgerUnavailable):
+        log.error("ledger unavailable", error=exc.message, path=path)
+        exc = LedgerUnavailable(f"{LedgerUnavailable.title}.", "Try again in a moment.")
     if isinstance(exc, SmartyPantsError):
         if exc.status >= 500:
             log.warning("request failed", code=exc.code, error=str(exc), path=path)
@@ -192,7 +191,7 @@ def respond(exc: Exception, *, request_id: str, path: str) -> Response:
         headers |= exc.headers
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
-    if isinstance(exc, OperationalError) or getattr(exc, "retryable", False):
+    if getattr(exc, "retryable", False):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)

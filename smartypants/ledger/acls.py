@@ -10,37 +10,63 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Engine, insert, select
 
 from smartypants.errors import ValidationFailed
-from smartypants.ledger.database import reading
+from smartypants.ledger.columns import storable
+from smartypants.ledger.database import BATCH, reading, upsert
 from smartypants.ledger.schema import acl_principals, acls
 from smartypants.types import PUBLIC, stable_id
 
 
 def acl_id(connection: Connection, principals: Iterable[str]) -> int:
-    """The id of a set of principals (`user:…`, `group:…`, `public`), made if it is new."""
+    """The id of a set of principals (`user:…`, `group:…`, `public`), made if it is new.
+
+    In a transaction that needs several, ask for them in the order of `acl_key`.
+    """
     members = sorted(set(principals))
     for member in members:
         if member != PUBLIC and not member.startswith(("user:", "group:")):
             raise ValidationFailed(
                 f"{member!r} is not a principal.", "Use user:NAME, group:NAME or public."
             )
-    key = stable_id(*members)
+        if not _possible(member):
+            raise ValidationFailed(
+                f"{member!r} has characters that no principal may have.",
+                "Leave out NUL characters and lone surrogates.",
+            )
+    key = acl_key(members)
     found = connection.execute(select(acls.c.id).where(acls.c.key == key)).scalar()
     if found is not None:
         return int(found)
-    new = connection.execute(insert(acls).values(key=key)).inserted_primary_key
-    assert new is not None
+    # Where another transaction makes the same set just now, this waits until that one ends.
+    made = upsert(connection.engine, acls, [{"key": key}]).returning(acls.c.id)
+    new = connection.execute(made).scalar()
+    if new is None:
+        return int(connection.execute(select(acls.c.id).where(acls.c.key == key)).scalar_one())
     if members:
-        rows = [{"acl_id": new[0], "principal": member} for member in members]
+        rows = [{"acl_id": new, "principal": member} for member in members]
         connection.execute(insert(acl_principals), rows)
-    return int(new[0])
+    return int(new)
+
+
+def acl_key(principals: Iterable[str]) -> str:
+    """What tells one set of principals from another."""
+    return stable_id(*sorted(set(principals)))
 
 
 def allowed_acl_ids(engine: Engine, principals: Iterable[str]) -> tuple[int, ...]:
     """The ids that a caller with these principals may read, ascending."""
-    wanted = {PUBLIC, *principals}
-    query = select(acl_principals.c.acl_id).where(acl_principals.c.principal.in_(wanted)).distinct()
+    wanted = sorted({PUBLIC, *filter(_possible, principals)})
+    allowed: set[int] = set()
     with reading(engine) as connection:
-        return tuple(sorted(connection.execute(query).scalars()))
+        for start in range(0, len(wanted), BATCH):
+            part = acl_principals.c.principal.in_(wanted[start : start + BATCH])
+            query = select(acl_principals.c.acl_id).where(part).distinct()
+            allowed.update(connection.execute(query).scalars())
+    return tuple(sorted(allowed))
+
+
+def _possible(principal: str) -> bool:
+    """Two principals must never be stored as the same text."""
+    return storable(principal) == principal
 
 
 def every_id(engine: Engine) -> tuple[int, ...]:

@@ -6,13 +6,16 @@ import re
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
-from smartypants.ledger.database import reading
+from smartypants.ledger.columns import fit
+from smartypants.ledger.database import lock, reading, upsert
 from smartypants.ledger.schema import collections, documents, jobs, sources
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+MAX_SLUG = 100
+MAX_MODEL = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +42,20 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
             "Use up to 63 lower-case letters, digits and underscores, a letter first.",
         )
     slug = re.sub(r"[^a-z0-9]+", "_", embedding_model.rsplit("/", 1)[-1].lower()).strip("_")
+    values = {
+        "name": name,
+        "physical": f"{name}__{slug[:MAX_SLUG]}__v1",
+        "embedding_model": embedding_model,
+        "dimension": dimension,
+        "epoch": 0,
+        "created_at": time.time(),
+    }
+    mine = select(collections).where(collections.c.name == name)
     with engine.begin() as connection:
-        row = connection.execute(select(collections).where(collections.c.name == name)).first()
+        row = connection.execute(mine).first()
         if row is None:
-            values = {
-                "name": name,
-                "physical": f"{name}__{slug}__v1",
-                "embedding_model": embedding_model,
-                "dimension": dimension,
-                "epoch": 0,
-                "created_at": time.time(),
-            }
-            connection.execute(insert(collections).values(values))
-            return Collection(**values)  # type: ignore[arg-type]
+            connection.execute(upsert(engine, collections, [values]))
+            row = connection.execute(mine).one()  # ours, or that of whoever was quicker
     found = Collection(**row._mapping)
     check_model(found, embedding_model)
     return found
@@ -59,7 +63,7 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
 
 def check_model(collection: Collection, embedding_model: str) -> None:
     """Raises `EmbeddingModelMismatch` unless the collection was embedded with this model."""
-    if collection.embedding_model != embedding_model:
+    if collection.embedding_model != fit(embedding_model, MAX_MODEL):
         raise EmbeddingModelMismatch(
             f"Collection {collection.name!r} was embedded with {collection.embedding_model}, "
             f"not with {embedding_model}.",
@@ -87,8 +91,22 @@ def every(engine: Engine) -> list[Collection]:
     return [Collection(**row._mapping) for row in rows]
 
 
+def hold(connection: Connection, name: str) -> None:
+    """Keep a collection from being forgotten until the transaction ends.
+
+    Raises `CollectionNotFound` if it has been.
+    """
+    row = select(collections.c.name).where(collections.c.name == name)
+    held = connection.execute(row.with_for_update(read=True, key_share=True)).first()
+    if held is None:
+        raise CollectionNotFound(f"There is no collection {name!r} any more.")
+
+
 def move_epoch(connection: Connection, name: str) -> None:
-    """Note, in the transaction of a change, that searches now may show something else."""
+    """Note, in the transaction of a change, that searches now may show something else.
+
+    It comes before the change: see `database.lock` for the order.
+    """
     moved = update(collections).where(collections.c.name == name)
     connection.execute(moved.values(epoch=collections.c.epoch + 1))
 
@@ -96,8 +114,11 @@ def move_epoch(connection: Connection, name: str) -> None:
 def forget(engine: Engine, name: str) -> list[str]:
     """Remove the collection and all its rows; the ids of the documents that it had."""
     with engine.begin() as connection:
+        whole = select(collections.c.name).where(collections.c.name == name)
+        connection.execute(whole.with_for_update())  # waits for whoever holds it
         mine = documents.c.collection == name
         ids = list(connection.execute(select(documents.c.id).where(mine)).scalars())
+        lock(connection, documents, ids)
         connection.execute(delete(documents).where(mine))
         connection.execute(delete(jobs).where(jobs.c.collection == name))
         connection.execute(delete(sources).where(sources.c.collection == name))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, Engine, Update, and_, case, update
 
 from smartypants.ledger.collections import move_epoch
-from smartypants.ledger.database import BATCH
+from smartypants.ledger.database import BATCH, lock
 from smartypants.ledger.schema import documents
 from smartypants.types import DocumentState
 
@@ -48,6 +48,10 @@ def commit(
     """
     now = time.time()
     with engine.begin() as connection:
+        if indexed:
+            move_epoch(connection, collection)
+        ids = [item.document_id for item in indexed] + [bad.document_id for bad in failed]
+        lock(connection, documents, ids)
         for item in indexed:
             connection.execute(
                 _undeleted(item.document_id).values(
@@ -77,13 +81,12 @@ def commit(
                     updated_at=now,
                 )
             )
-        if indexed:
-            move_epoch(connection, collection)
 
 
 def keep(engine: Engine, document_ids: Sequence[str]) -> None:
     """Note that pending documents turned out to be as they were indexed."""
     with engine.begin() as connection:
+        lock(connection, documents, document_ids)
         for start in range(0, len(document_ids), BATCH):
             ids = document_ids[start : start + BATCH]
             connection.execute(
@@ -96,6 +99,8 @@ def keep(engine: Engine, document_ids: Sequence[str]) -> None:
 def begin_again(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
     """Have documents indexed anew, whatever was indexed of them; until then they are hidden."""
     with engine.begin() as connection:
+        move_epoch(connection, collection)
+        lock(connection, documents, document_ids)
         for start in range(0, len(document_ids), BATCH):
             ids = sorted(document_ids)[start : start + BATCH]
             connection.execute(
@@ -103,7 +108,6 @@ def begin_again(engine: Engine, collection: str, document_ids: Sequence[str]) ->
                 .where(documents.c.id.in_(ids), documents.c.state != DocumentState.DELETED)
                 .values(state=DocumentState.PENDING, indexed_version=None, attempts=0)
             )
-        move_epoch(connection, collection)
 
 
 def _retry_at(now: float) -> ColumnElement[float]:
@@ -121,6 +125,8 @@ def _undeleted(document_id: str) -> Update:
 def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
     """Hide documents from every search, at once. Their chunks are removed afterwards."""
     with engine.begin() as connection:
+        move_epoch(connection, collection)
+        lock(connection, documents, document_ids)
         for start in range(0, len(document_ids), BATCH):
             ids = document_ids[start : start + BATCH]
             connection.execute(
@@ -128,7 +134,6 @@ def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -
                 .where(documents.c.id.in_(ids))
                 .values(state=DocumentState.DELETED, updated_at=time.time())
             )
-        move_epoch(connection, collection)
 
 
 def mark_purged(engine: Engine, document_id: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
 
 from smartypants.errors import Conflict, JobNotFound
-from smartypants.ledger.database import reading
+from smartypants.ledger.database import lock, reading
 from smartypants.ledger.schema import documents, jobs
 from smartypants.types import DocumentState, stable_id
 
@@ -191,6 +191,7 @@ def retry(engine: Engine, job_id: str) -> Job:
     Raises `JobNotFound`, `Conflict` if it has not ended.
     """
     with engine.begin() as connection:
+        lock(connection, jobs, [job_id])
         job = _get(connection, job_id)
         if not job.ended:
             raise Conflict(f"Job {job_id} is {job.state}.", "Only a job that has ended is retried.")

@@ -87,7 +87,7 @@ def beat(
     with engine.begin() as connection:
         seen = [{"id": runner, "places": places, "seen_at": now}]
         connection.execute(upsert(engine, runners, seen, "places", "seen_at"))
-        for job_id, done in progress.items():
+        for job_id, done in sorted(progress.items()):  # one order, so no deadlock
             connection.execute(
                 update(jobs)
                 .where(_mine(job_id, runner))

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from sqlalchemy import Engine, RowMapping, select
 
 from smartypants.ledger import acls
-from smartypants.ledger.database import BATCH, reading, upsert
+from smartypants.ledger.collections import hold
+from smartypants.ledger.columns import fit
+from smartypants.ledger.database import BATCH, lock, reading, upsert
 from smartypants.ledger.schema import documents, sources
 from smartypants.types import DocumentRef, DocumentState
+
+MAX_ETAG = 300
+MAX_MEDIA_TYPE = 200
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ def register_source(
         "created_at": time.time(),
     }
     with engine.begin() as connection:
+        hold(connection, collection)
         connection.execute(upsert(engine, sources, [row]))
 
 
@@ -77,22 +86,27 @@ def list_documents(
     """Note a piece of a source's listing; new and changed documents become `pending`.
 
     A failed document is tried again if it changed, or if its error may pass by itself and it
-    has attempts left.
+    has attempts left. Of a document that is listed twice the last one counts.
     """
     pending = unchanged = 0
-    for start in range(0, len(refs), BATCH):
-        part = refs[start : start + BATCH]
+    by_id = {ref.document_id: ref for ref in map(_fitted, refs)}
+    whole = [by_id[key] for key in sorted(by_id)]
+    for start in range(0, len(whole), BATCH):
+        part = whole[start : start + BATCH]
+        ids = [ref.document_id for ref in part]
         with engine.begin() as connection:
-            ids = [ref.document_id for ref in part]
+            hold(connection, collection)
+            # Documents are new to one listing of their source at a time, and whoever changes a
+            # known one waits: what is read here is still true when it is written.
+            lock(connection, sources, {ref.source_id for ref in part})
+            distinct = sorted({ref.principals for ref in part}, key=acls.acl_key)
+            acl_ids = {item: acls.acl_id(connection, item) for item in distinct}
+            lock(connection, documents, ids)
             known = {
                 row["id"]: row
                 for row in connection.execute(
                     select(documents).where(documents.c.id.in_(ids))
                 ).mappings()
-            }
-            acl_ids = {
-                principals: acls.acl_id(connection, principals)
-                for principals in {ref.principals for ref in part}
             }
             rows = []
             for ref in part:
@@ -119,6 +133,17 @@ _LISTED_COLUMNS = (
     "job_id",
     "updated_at",
 )
+
+
+def _fitted(ref: DocumentRef) -> DocumentRef:
+    """The reference as the ledger can keep it; a connector gets back what is kept."""
+    long_type = ref.media_type is not None and len(ref.media_type) > MAX_MEDIA_TYPE
+    return replace(
+        ref,
+        uri=_UNSTORABLE.sub(lambda found: quote(found[0], errors="surrogatepass"), ref.uri),
+        etag=fit(ref.etag, MAX_ETAG),
+        media_type=None if long_type else ref.media_type,
+    )
 
 
 def _due(row: RowMapping, ref: DocumentRef, max_attempts: int) -> bool:

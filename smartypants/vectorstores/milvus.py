@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from smartypants.errors import VectorStoreUnavailable
+from smartypants.errors import SetupError, VectorStoreUnavailable
 from smartypants.protocols import Vectors
 from smartypants.terms import terms
 from smartypants.types import Candidate, Chunk, Filters, StoredChunk
@@ -80,6 +80,13 @@ class MilvusVectorStore:
     """
 
     def __init__(self, *, uri: str, token: str = "", embedded: bool = False) -> None:
+        """Raises `SetupError` for a URI that is no server's."""
+        if not uri.startswith(("http://", "https://", "tcp://", "unix:")):
+            # pymilvus would open a Milvus Lite file of its own in each of our processes.
+            raise SetupError(
+                f"{uri} is not a Milvus server.",
+                "Set vectors.uri to http://HOST:PORT, or leave it out for an embedded server.",
+            )
         self.uri = uri
         self._token = token
         self._embedded = embedded

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,9 +15,15 @@ from starlette.testclient import TestClient
 from smartypants.api.app import create_app
 from smartypants.api.services import AnswerRequest, Readiness, Services
 from smartypants.blobstores.arrow import ArrowBlobStore
-from smartypants.ledger.database import connect, migrate
+from smartypants.ledger.database import connect
 from smartypants.protocols import Vectors
-from smartypants.settings import EmbedderSettings, HttpSettings, LLMSettings, Settings
+from smartypants.settings import (
+    EmbedderSettings,
+    HttpSettings,
+    LedgerSettings,
+    LLMSettings,
+    Settings,
+)
 from smartypants.types import (
     Answer,
     AnswerEvent,
@@ -154,27 +159,23 @@ def model_folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger without rows; migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("ledger") / "ledger.db"
-    engine = connect(f"sqlite:///{path}")
-    migrate(engine)
-    engine.dispose()
-    return path
+@pytest.fixture
+def ledger_url(sqlite_ledger: str) -> str:
+    """Most of these tests hardly touch the ledger; modules that do name `either_ledger` here."""
+    return sqlite_ledger
 
 
 @pytest.fixture
 def services(
-    tmp_path: Path, backend: Backend, model_folder: Path, migrated: Path
+    tmp_path: Path, backend: Backend, model_folder: Path, ledger_url: str
 ) -> Iterator[Services]:
     settings = Settings(
         data_dir=tmp_path,
         http=HttpSettings(max_body_bytes=200_000, max_query_chars=100, max_top_k=50),
         embedder=EmbedderSettings(model=str(model_folder)),
         llm=LLMSettings(served_name=LLM, max_model_len=1000),
+        ledger=LedgerSettings(url=ledger_url),
     )
-    shutil.copy(migrated, tmp_path / "ledger.db")
     engine = connect(settings.ledger_url)
     yield Services(
         settings=settings,

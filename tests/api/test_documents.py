@@ -12,6 +12,11 @@ from smartypants.types import DocumentRef
 NOTE = {"name": "notes.md", "text": "# Notes\n\nBuy tea."}
 
 
+@pytest.fixture
+def ledger_url(either_ledger):
+    return either_ledger
+
+
 def upload(client, *documents_, **fields):
     response = client.post("/v1/documents", json={"documents": list(documents_), **fields})
     assert response.status_code == 202, response.text

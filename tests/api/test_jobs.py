@@ -14,6 +14,11 @@ from tests.api.test_documents import NOTE, index, upload
 from tests.api.test_search import events
 
 
+@pytest.fixture
+def ledger_url(either_ledger):
+    return either_ledger
+
+
 def test_job_with_failed_documents(client, services):
     accepted = upload(client, NOTE, {"name": "b.md", "text": ""}).json()
     job_id, bad = accepted["job_id"], accepted["documents"][1]["id"]

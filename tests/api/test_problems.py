@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from smartypants.api.app import create_app
 from smartypants.api.problems import FieldError, InvalidFields
-from smartypants.errors import LLMUnavailable, Overloaded
+from smartypants.errors import LedgerUnavailable, LLMUnavailable, Overloaded
 
 JSON = {"Content-Type": "application/json"}
 REQUIRED = {"type", "title", "status", "detail", "code", "hint", "request_id"}
@@ -146,11 +145,12 @@ def test_unexpected_errors_show_nothing(client, backend, capsys):
 
 def test_ledger_down(remade):
     async def fail(query):
-        raise OperationalError("SELECT secret", {}, Exception("no route to host"))
+        raise LedgerUnavailable("no route to secret-host", "Check ledger.url.")
 
     response = remade(search=fail).post("/v1/search", json={"query": "x"})
-    check(response, 503, "unavailable")
+    check(response, 503, "ledger_unavailable")
     assert "secret" not in response.text
+    assert "ledger.url" not in response.text
     assert response.headers["retry-after"]
 
 

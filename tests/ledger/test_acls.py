@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from smartypants.errors import ValidationFailed
 from smartypants.ledger.acls import acl_id, allowed_acl_ids
-from smartypants.ledger.database import connect, migrate
+from smartypants.ledger.schema import acl_principals, acls
 from smartypants.types import PUBLIC
 
 
@@ -57,13 +57,18 @@ def test_no_principal(engine: Engine, principal: str) -> None:
 PRINCIPALS = st.sampled_from([PUBLIC, "user:a", "user:b", "group:a", "group:b"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # it is emptied each time
+)
 @given(sets=st.lists(st.frozensets(PRINCIPALS), max_size=8), caller=st.frozensets(PRINCIPALS))
 def test_allowed_means_a_principal_in_common(
-    sets: list[frozenset[str]], caller: frozenset[str]
+    engine: Engine, sets: list[frozenset[str]], caller: frozenset[str]
 ) -> None:
-    engine = connect("sqlite:///:memory:")
-    migrate(engine)
+    with engine.begin() as connection:
+        for table in (acl_principals, acls):
+            connection.execute(delete(table))
     ids = {members: make(engine, *members) for members in sets}
     allowed = set(allowed_acl_ids(engine, caller))
     assert allowed == {ids[members] for members in ids if members & (caller | {PUBLIC})}

@@ -1,71 +1,15 @@
-"""Migrations on a real SQLite file, and how transactions behave there."""
+"""How transactions and statements behave, the same in both databases."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import alembic.command
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_mock_engine, insert, inspect, select, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from smartypants.ledger.database import MIGRATIONS, connect, migrate, reading, upsert
-from smartypants.ledger.schema import acls, collections, metadata, sources
-
-
-def test_migrations_lead_to_the_schema(engine: Engine) -> None:
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    assert set(metadata.tables) < set(inspect(engine).get_table_names())
-
-
-def test_migrating_again_changes_nothing(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(insert(acls).values(key="k"))
-    migrate(engine)
-    with reading(engine) as connection:
-        assert connection.execute(select(acls.c.key)).scalars().all() == ["k"]
-
-
-def test_downgrade_to_nothing_and_back(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.downgrade(config, "base")
-    assert inspect(engine).get_table_names() == ["alembic_version"]
-    migrate(engine)
-    assert set(metadata.tables) < set(inspect(engine).get_table_names())
-
-
-def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
-    engines = [connect(f"sqlite:///{tmp_path / 'new.db'}") for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(migrate, engines))
-    assert set(metadata.tables) < set(inspect(engines[0]).get_table_names())
-
-
-def test_folder_is_made(tmp_path: Path) -> None:
-    connect(f"sqlite:///{tmp_path / 'a' / 'b' / 'ledger.db'}")
-    assert (tmp_path / "a" / "b").is_dir()
-
-
-def test_in_memory_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    migrate(connect("sqlite:///:memory:"))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_sqlite_is_set_up(engine: Engine) -> None:
-    with engine.connect() as connection:
-        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
-        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
-        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+from smartypants.ledger.database import lock, reading, upsert
+from smartypants.ledger.schema import collections, sources
 
 
 def test_foreign_keys_hold(engine: Engine) -> None:
@@ -80,6 +24,7 @@ def test_transactions_that_read_first_wait_for_each_other(engine: Engine) -> Non
 
     def add_one(_: int) -> None:
         with engine.begin() as connection:
+            lock(connection, collections, ["c"])
             epoch = connection.execute(select(collections.c.epoch)).scalar_one()
             connection.execute(collections.update().values(epoch=epoch + 1))
 
@@ -107,13 +52,6 @@ def test_upsert_sets_the_named_columns_only(engine: Engine) -> None:
         connection.execute(upsert(engine, collections, [second], "epoch"))
         row = connection.execute(select(collections)).one()
     assert (row.epoch, row.dimension) == (7, 4)
-
-
-def test_upsert_in_postgresql() -> None:
-    engine = create_mock_engine("postgresql://", lambda *_: None)
-    statement = upsert(engine, collections, [_collection("c")], "epoch")  # type: ignore[arg-type]
-    compiled = str(statement.compile(dialect=postgresql.dialect()))
-    assert "ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch" in compiled
 
 
 def _collection(name: str) -> dict[str, object]:
