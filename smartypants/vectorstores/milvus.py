@@ -274,6 +274,7 @@ class MilvusVectorStore:
             versions = ", ".join({_quoted(expected[document_id][0]) for document_id in batch})
             found = {"filter": f"document_id in [{documents}] and version in [{versions}]"}
             if len(batch) == 1:  # it may have more chunks than a query returns
+                found["filter"] += f" and chunk_index < {expected[batch[0]][1]}"
                 rows = self.client.query(
                     physical, output_fields=["count(*)"], consistency_level="Strong", **found
                 )
@@ -281,7 +282,7 @@ class MilvusVectorStore:
                 continue
             rows = self.client.query(
                 physical,
-                output_fields=["document_id", "version"],
+                output_fields=["document_id", "version", "chunk_index"],
                 limit=_MAX_ROWS,
                 consistency_level="Strong",
                 **found,
@@ -290,6 +291,7 @@ class MilvusVectorStore:
                 row["document_id"]
                 for row in rows
                 if row["version"] == expected[row["document_id"]][0]
+                and row["chunk_index"] < expected[row["document_id"]][1]
             )
         return {name for name, (_, count) in expected.items() if held[name] != count}
 
