@@ -163,18 +163,128 @@ class VectorStoreContract:
         _upsert(store, physical, new, vectors, acl_ids=[1, 1])
         document_id = three[0].document_id
         for _ in range(2):
-            store.delete_versions(physical, {document_id: "v2"})
+            store.delete_versions(physical, {document_id: ("v2", 2)})
             left = _dense(store, physical, filters=Filters((document_id,)))
             assert _ids(left) == {chunk.chunk_id for chunk in new}
         assert store.count(physical) == 4
         store.delete_versions(physical, {document_id: None})
         assert _ids(_dense(store, physical)) == {chunk.chunk_id for chunk in three[1:]}
 
+    def test_delete_removes_what_is_beyond_the_count(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> None:
+        document_id = three[0].document_id
+        more = [replace(three[0], index=index) for index in range(1, 4)]
+        _upsert(store, physical, more, np.eye(4, dtype=np.float32)[:3], acl_ids=[1] * 3)
+        for count in (4, 2, 2, 1, 0):
+            store.delete_versions(physical, {document_id: ("v1", count)})
+            left = _dense(store, physical, filters=Filters((document_id,)))
+            assert {item.chunk.index for item in left} == set(range(count))
+        assert store.count(physical) == 2
+
+    def test_delete_of_chunks(self, store: VectorStore, physical: str, three: list[Chunk]) -> None:
+        gone = [three[0].chunk_id, three[2].chunk_id, "nobody"]
+        for _ in range(2):
+            store.delete_chunks(physical, gone)
+            assert [item.chunk for item in _dense(store, physical)] == [three[1]]
+        store.delete_chunks(physical, [])
+        assert store.count(physical) == 1
+
+    def test_incomplete(self, store: VectorStore, physical: str, three: list[Chunk]) -> None:
+        first, second, third = three
+        ids = [chunk.document_id for chunk in three]
+        assert store.incomplete(physical, dict.fromkeys(ids, ("v1", 1))) == set()
+        assert store.incomplete(physical, dict.fromkeys(ids, ("v2", 1))) == set(ids)
+        assert store.incomplete(physical, {ids[0]: ("v1", 2), ids[1]: ("v1", 1)}) == {ids[0]}
+        assert store.incomplete(physical, {ids[0]: ("v1", 0), "nobody": ("v1", 0)}) == set()
+        assert store.incomplete(physical, {"nobody": ("v1", 1)}) == {"nobody"}
+        assert store.incomplete(physical, {}) == set()
+        # A hole is not filled by what lies beyond the count, nor by another version.
+        more = [replace(first, index=2), replace(first, version="v2", index=1)]
+        _upsert(store, physical, more, np.eye(4, dtype=np.float32)[:2], acl_ids=[1, 1])
+        asked = {first.document_id: ("v1", 2), second.document_id: ("v1", 1)}
+        assert store.incomplete(physical, asked) == {first.document_id}
+        assert store.incomplete(physical, {first.document_id: ("v1", 2)}) == {first.document_id}
+        # And what lies beyond it does no harm.
+        asked = {first.document_id: ("v1", 1), third.document_id: ("v1", 1)}
+        assert store.incomplete(physical, asked) == set()
+        assert store.incomplete(physical, {first.document_id: ("v1", 1)}) == set()
+
+    def test_incomplete_sees_what_was_just_written(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> None:
+        document_id = three[0].document_id
+        for index in range(1, 6):
+            chunk = replace(three[0], index=index)
+            store.upsert(
+                physical, [chunk], ALL_EQUAL[np.newaxis], acl_ids=[1], source_ids=["s1"]
+            )
+            assert store.incomplete(physical, {document_id: ("v1", index + 1)}) == set()
+        store.delete_chunks(physical, [three[0].chunk_id])
+        assert store.incomplete(physical, {document_id: ("v1", 6)}) == {document_id}
+
+    @pytest.mark.parametrize("value", HOSTILE_STRINGS)
+    def test_hostile_names_are_incomplete(
+        self, store: VectorStore, physical: str, three: list[Chunk], value: str
+    ) -> None:
+        known = three[0].document_id
+        asked = {value: ("v1", 1), f"{value}x": (value, 1), known: ("v1", 1)}
+        assert store.incomplete(physical, asked) == {value, f"{value}x"}
+        assert store.incomplete(physical, {known: (value, 1)}) == {known}
+
+    def test_incomplete_of_many_documents(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> None:
+        run = uuid.uuid4().hex[:8]
+        many = [Chunk(f"{run}-{n}", "v1", 0, "An otter.", 0, 9) for n in range(450)]
+        vectors = np.tile(np.eye(4, dtype=np.float32)[3], (len(many), 1))
+        _upsert(store, physical, many, vectors, acl_ids=[1] * len(many))
+        expected = {chunk.document_id: ("v1", 1) for chunk in many}
+        assert store.incomplete(physical, expected) == set()
+        lacking = {f"{run}-{n}" for n in (0, 250, 449)}
+        assert store.incomplete(physical, expected | dict.fromkeys(lacking, ("v1", 2))) == lacking
+        store.delete_versions(physical, dict.fromkeys(expected))
+        assert store.count(physical) == len(three)
+
+    def test_scan_gives_everything_as_it_was(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> None:
+        found = [stored for batch in store.scan(physical) for stored in batch]
+        assert len(found) == len(three)
+        for n, chunk in enumerate(three, start=1):
+            [stored] = [item for item in found if item.chunk == chunk]
+            assert (stored.chunk_id, stored.acl_id, stored.source_id) == (chunk.chunk_id, n, f"s{n}")
+            assert stored.vector is None
+
+    def test_scan_with_vectors(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> None:
+        found = {
+            stored.chunk_id: stored
+            for batch in store.scan(physical, vectors=True)
+            for stored in batch
+        }
+        for chunk, vector in zip(three, np.eye(4, dtype=np.float32), strict=False):
+            stored = found.pop(chunk.chunk_id)
+            assert stored.chunk == chunk
+            assert stored.vector is not None
+            assert stored.vector.dtype == np.float32
+            assert np.array_equal(stored.vector, vector)
+        assert not found
+
+    def test_scan_of_nothing(self, store: VectorStore, physical: str) -> None:
+        assert [stored for batch in store.scan(physical) for stored in batch] == []
+
+    def test_scan_of_a_missing_collection(self, store: VectorStore) -> None:
+        with pytest.raises(SmartyPantsError):
+            list(store.scan("missing__model__v1"))
+
     @pytest.mark.parametrize("value", HOSTILE_STRINGS)
     def test_hostile_deletes_remove_nothing_else(
         self, store: VectorStore, physical: str, three: list[Chunk], value: str
     ) -> None:
-        store.delete_versions(physical, {value: None, f"{value}x": value})
+        store.delete_versions(physical, {value: None, f"{value}x": (value, 1)})
+        store.delete_chunks(physical, [value, f"{value}x"])
         assert store.count(physical) == len(three)
 
     def test_delete_of_many_documents(

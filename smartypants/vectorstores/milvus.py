@@ -259,7 +259,9 @@ class MilvusVectorStore:
     @_mapped
     def delete_chunks(self, physical: str, chunk_ids: Sequence[str]) -> None:
         for start in range(0, len(chunk_ids), _PAGE):
-            self.client.delete(physical, ids=list(chunk_ids[start : start + _PAGE]))
+            # pymilvus would put `ids` into an expression without escaping them.
+            ids = ", ".join(_quoted(chunk_id) for chunk_id in chunk_ids[start : start + _PAGE])
+            self.client.delete(physical, filter=f"chunk_id in [{ids}]")
 
     @_mapped
     def count(self, physical: str) -> int:
