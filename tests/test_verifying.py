@@ -261,7 +261,9 @@ def test_more_than_a_page_of_everything(site: Site) -> None:
     """2,600 chunks of 520 documents: three pages of the store, two of the ledger."""
     names = [f"{n}.txt" for n in range(520)]
     site.source.list(*names)
-    chunks = [Chunk(site.source.id_of(name), "v1", n, "x", 0, 1) for name in names for n in range(5)]
+    chunks = [
+        Chunk(site.source.id_of(name), "v1", n, "x", 0, 1) for name in names for n in range(5)
+    ]
     acl_id = site.source.row("0.txt").acl_id
     for start in range(0, len(chunks), 500):
         part = chunks[start : start + 500]

@@ -161,8 +161,9 @@ def postpone(
 ) -> None:
     """Queue a job again: at once, or not before the Unix time `until`.
 
-    One that its user wanted cancelled or paused at this moment is that instead. `attempted` is false where that says nothing against the job: its turn was over, or the
-    runner stops in order.
+    One that its user wanted cancelled or paused at this moment is that instead. `attempted` is
+    false where that says nothing against the job: its turn was over, or the runner stops in
+    order.
     """
     _let_go(
         engine,

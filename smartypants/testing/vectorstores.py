@@ -216,9 +216,7 @@ class VectorStoreContract:
         document_id = three[0].document_id
         for index in range(1, 6):
             chunk = replace(three[0], index=index)
-            store.upsert(
-                physical, [chunk], ALL_EQUAL[np.newaxis], acl_ids=[1], source_ids=["s1"]
-            )
+            store.upsert(physical, [chunk], ALL_EQUAL[np.newaxis], acl_ids=[1], source_ids=["s1"])
             assert store.incomplete(physical, {document_id: ("v1", index + 1)}) == set()
         store.delete_chunks(physical, [three[0].chunk_id])
         assert store.incomplete(physical, {document_id: ("v1", 6)}) == {document_id}
@@ -253,12 +251,14 @@ class VectorStoreContract:
         assert len(found) == len(three)
         for n, chunk in enumerate(three, start=1):
             [stored] = [item for item in found if item.chunk == chunk]
-            assert (stored.chunk_id, stored.acl_id, stored.source_id) == (chunk.chunk_id, n, f"s{n}")
+            assert (stored.chunk_id, stored.acl_id, stored.source_id) == (
+                chunk.chunk_id,
+                n,
+                f"s{n}",
+            )
             assert stored.vector is None
 
-    def test_scan_with_vectors(
-        self, store: VectorStore, physical: str, three: list[Chunk]
-    ) -> None:
+    def test_scan_with_vectors(self, store: VectorStore, physical: str, three: list[Chunk]) -> None:
         found = {
             stored.chunk_id: stored
             for batch in store.scan(physical, vectors=True)

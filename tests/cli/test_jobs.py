@@ -60,7 +60,9 @@ def test_ledger_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_list(engine: Engine) -> None:
     for job_id in ("one", "two", "bad"):
-        jobs.submit(engine, "ingest", "docs", {"connector": "c", "uri": f"/{job_id}"}, job_id=job_id)
+        jobs.submit(
+            engine, "ingest", "docs", {"connector": "c", "uri": f"/{job_id}"}, job_id=job_id
+        )
     fail(engine, "bad")
     listed = run_json()["jobs"]
     assert [job["id"] for job in listed] == ["bad", "two", "one"]
