@@ -14,6 +14,7 @@ from sqlalchemy import Engine, create_mock_engine, insert, inspect, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
+from smartypants.ledger import jobs, leases
 from smartypants.ledger.database import MIGRATIONS, connect, migrate, reading, upsert
 from smartypants.ledger.schema import acls, collections, metadata, sources
 
@@ -41,6 +42,32 @@ def test_downgrade_to_nothing_and_back(engine: Engine) -> None:
     assert inspect(engine).get_table_names() == ["alembic_version"]
     migrate(engine)
     assert set(metadata.tables) < set(inspect(engine).get_table_names())
+
+
+def test_jobs_of_the_former_rules_are_queued_again(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path / 'old.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+        for job_id, state in (("a", "running"), ("b", "running"), ("c", "succeeded")):
+            connection.execute(
+                text(
+                    "INSERT INTO jobs (id, kind, collection, params, state, progress, runner,"
+                    " attempts, created_at, heartbeat_at)"
+                    " VALUES (:id, 'ingest', 'docs', '{}', :state, '{}', 'r', 1, 1.0, 1.0)"
+                ),
+                {"id": job_id, "state": state},
+            )
+    migrate(engine)
+    found = {job_id: jobs.get(engine, job_id) for job_id in "abc"}
+    assert [job.state for job in found.values()] == ["queued", "queued", "succeeded"]
+    assert [job.exclusive for job in found.values()] == ["a", "b", "c"]
+    assert (found["a"].priority, found["a"].wanted, found["a"].runner) == (5, "run", None)
+    for _ in range(2):
+        assert leases.claim(engine, "r", lease_s=9) is not None
+    assert leases.claim(engine, "r", lease_s=9) is None
 
 
 def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
