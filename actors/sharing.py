@@ -115,8 +115,10 @@ class SharedPipeline:
                 raise left.error
         finally:
             with self._lock:
-                self._inboxes.pop(job_id, None)
-                self._feed.discard(job_id)
+                # A job that was lost and claimed again may run here anew already.
+                if self._inboxes.get(job_id) is inbox:
+                    del self._inboxes[job_id]
+                    self._feed.discard(job_id)
 
     def _drive(self) -> None:
         while not self._closing.is_set():

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     delete,
     event,
-    func,
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -98,15 +97,14 @@ class EmbeddingCache:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Let the oldest go where there are more than `max_rows`."""
+        """Let the oldest go where there are more than `max_rows`, in whole batches."""
+        newest = select(embeddings.c.created_at).order_by(embeddings.c.created_at.desc())
         with reading(self._engine) as connection:
-            count = connection.execute(select(func.count()).select_from(embeddings)).scalar_one()
-            if count <= self._max_rows:
-                return
-            newest = select(embeddings.c.created_at).order_by(embeddings.c.created_at.desc())
-            cut = connection.execute(newest.offset(self._max_rows).limit(1)).scalar_one()
+            cut = connection.execute(newest.offset(self._max_rows - 1).limit(1)).scalar()
+        if cut is None:
+            return
         with self._engine.begin() as connection:
-            connection.execute(delete(embeddings).where(embeddings.c.created_at <= cut))
+            connection.execute(delete(embeddings).where(embeddings.c.created_at < cut))
 
     def close(self) -> None:
         self._engine.dispose()

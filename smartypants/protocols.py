@@ -134,8 +134,8 @@ class VectorStore(Protocol):
     def count(self, physical: str) -> int: ...
 
     def incomplete(self, physical: str, expected: Mapping[str, tuple[str, int]]) -> set[str]:
-        """Those of the documents of which it does not hold as many chunks of the version as
-        expected; every earlier write is seen."""
+        """Those of the documents of which it lacks chunks of the version with an index below
+        the count; every earlier write is seen."""
         ...
 
     def scan(self, physical: str, *, vectors: bool = False) -> Iterator[list[StoredChunk]]:

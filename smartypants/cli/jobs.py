@@ -49,7 +49,7 @@ def jobs(
                 _list(engine, ledger.page(engine, limit=SHOWN), as_json=json)
             case ["dead"]:
                 _dead(engine, settings, as_json=json)
-            case [job_id]:
+            case [job_id] if job_id not in ACTIONS:
                 _show(engine, ledger.get(engine, job_id), as_json=json)
             case [action, job_id] if action in ACTIONS:
                 _show(engine, ACTIONS[action](engine, job_id), as_json=json)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from smartypants.errors import SmartyPantsError
 from smartypants.settings import Settings
@@ -52,7 +53,7 @@ def fail(code: str, message: str, hint: str, *, as_json: bool, status: int = FAI
     if as_json:
         print_json({"error": {"code": code, "message": message, "hint": hint}})
     else:
-        err.print(f"[red]Error:[/red] {message}", markup=True, soft_wrap=True)
+        err.print(f"[red]Error:[/red] {escape(message)}", markup=True, soft_wrap=True)
         if hint:
             err.print(f"  {hint}", markup=False, soft_wrap=True)
     raise typer.Exit(status)

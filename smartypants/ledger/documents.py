@@ -155,8 +155,10 @@ def count_pending(engine: Engine, source_id: str) -> int:
 def retry_due(engine: Engine, source_id: str, *, max_attempts: int) -> float | None:
     """Make the failed documents whose time has come pending again.
 
-    Returns when the next of the others is due (Unix time); None if none will be.
+    Returns when the next is due (Unix time): now, where any became pending; None if none will be.
     """
+    now = time.time()
+    retry_at = func.coalesce(documents.c.retry_at, 0.0)
     again = and_(
         documents.c.source_id == source_id,
         documents.c.state == DocumentState.FAILED,
@@ -164,11 +166,9 @@ def retry_due(engine: Engine, source_id: str, *, max_attempts: int) -> float | N
         documents.c.attempts < max_attempts,
     )
     with engine.begin() as connection:
-        connection.execute(
-            update(documents)
-            .where(again, documents.c.retry_at <= time.time())
-            .values(state=DocumentState.PENDING)
-        )
+        change = update(documents).where(again, retry_at <= now)
+        if connection.execute(change.values(state=DocumentState.PENDING)).rowcount:
+            return now
         due = connection.execute(select(func.min(documents.c.retry_at)).where(again)).scalar()
     return None if due is None else float(due)
 

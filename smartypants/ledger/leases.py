@@ -137,13 +137,14 @@ def finish(
 def obey(
     engine: Engine, job_id: str, runner: str, progress: Mapping[str, Any], wanted: Wanted
 ) -> None:
-    """Let go of a job that its user wants cancelled or paused."""
+    """Let go of a job that its user wants cancelled or paused; it was no attempt."""
     cancelled = wanted == Wanted.CANCEL
     _let_go(
         engine,
         _mine(job_id, runner),
         state=JobState.CANCELLED if cancelled else JobState.PAUSED,
         progress=dict(progress),
+        attempts=jobs.c.attempts - 1,
         finished_at=time.time() if cancelled else None,
     )
 
@@ -160,13 +161,19 @@ def postpone(
 ) -> None:
     """Queue a job again: at once, or not before the Unix time `until`.
 
-    `attempted` is false where that says nothing against the job: its turn was over, or the
-    runner stops in order.
+    One that its user wanted cancelled or paused at this moment is that instead. `attempted` is
+    false where that says nothing against the job: its turn was over, or the runner stops in
+    order.
     """
     _let_go(
         engine,
         _mine(job_id, runner),
-        state=JobState.QUEUED,
+        state=case(
+            (jobs.c.wanted == Wanted.CANCEL, JobState.CANCELLED),
+            (jobs.c.wanted == Wanted.PAUSE, JobState.PAUSED),
+            else_=JobState.QUEUED,
+        ),
+        finished_at=case((jobs.c.wanted == Wanted.CANCEL, time.time()), else_=None),
         not_before=until,
         error_code=error.code if error else None,
         error=str(error) if error else None,

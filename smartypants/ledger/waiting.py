@@ -33,11 +33,10 @@ def _queued(engine: Engine, job: Job) -> str:
         at = datetime.fromtimestamp(job.not_before, UTC).strftime("%H:%M:%S UTC")
         why = job.error or "some documents are tried again"
         return f"It goes on at {at} (attempt {job.attempts + 1}): {why}"
-    query = select(jobs.c.id).where(
-        jobs.c.exclusive == job.exclusive, jobs.c.state == JobState.RUNNING
-    )
+    query = select(jobs.c.id, jobs.c.exclusive).where(jobs.c.state == JobState.RUNNING)
     with reading(engine) as connection:
-        other = connection.execute(query).scalar()
+        running = connection.execute(query).all()
+    other = next((row.id for row in running if row.exclusive == job.exclusive), None)
     if other is not None:
         return f"Job {other} works on the same source; this one follows it."
     places, seen_at = leases.alive(engine, within_s=RUNNER_SILENT_S)
@@ -48,6 +47,8 @@ def _queued(engine: Engine, job: Job) -> str:
             f"No job runner is alive; the last was seen {now - seen_at:.0f} s ago. "
             "It is started again by itself while the system is up; else `smartypants up`."
         )
+    if len(running) < places:
+        return "A job runner takes it in a moment."
     return f"All {places} places are taken by other jobs; it gets one within a turn of theirs."
 
 

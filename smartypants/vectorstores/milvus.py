@@ -266,7 +266,9 @@ class MilvusVectorStore:
     @_mapped
     def delete_chunks(self, physical: str, chunk_ids: Sequence[str]) -> None:
         for start in range(0, len(chunk_ids), _PAGE):
-            self.client.delete(physical, ids=list(chunk_ids[start : start + _PAGE]))
+            # pymilvus would put `ids` into an expression without escaping them.
+            ids = ", ".join(_quoted(chunk_id) for chunk_id in chunk_ids[start : start + _PAGE])
+            self.client.delete(physical, filter=f"chunk_id in [{ids}]")
 
     @_mapped
     def count(self, physical: str) -> int:
@@ -281,6 +283,7 @@ class MilvusVectorStore:
             versions = ", ".join({_quoted(expected[document_id][0]) for document_id in batch})
             found = {"filter": f"document_id in [{documents}] and version in [{versions}]"}
             if len(batch) == 1:  # it may have more chunks than a query returns
+                found["filter"] += f" and chunk_index < {expected[batch[0]][1]}"
                 rows = self.client.query(
                     physical, output_fields=["count(*)"], consistency_level="Strong", **found
                 )
@@ -288,7 +291,7 @@ class MilvusVectorStore:
                 continue
             rows = self.client.query(
                 physical,
-                output_fields=["document_id", "version"],
+                output_fields=["document_id", "version", "chunk_index"],
                 limit=_MAX_ROWS,
                 consistency_level="Strong",
                 **found,
@@ -297,6 +300,7 @@ class MilvusVectorStore:
                 row["document_id"]
                 for row in rows
                 if row["version"] == expected[row["document_id"]][0]
+                and row["chunk_index"] < expected[row["document_id"]][1]
             )
         return {name for name, (_, count) in expected.items() if held[name] != count}
 

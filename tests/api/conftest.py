@@ -76,7 +76,7 @@ class RecordingVectors:
     def create(self, physical: str, *, dimension: int) -> None:
         self.calls.append(("create", physical, dimension))
 
-    def delete_versions(self, physical: str, keep: dict[str, str | None]) -> None:
+    def delete_versions(self, physical: str, keep: dict[str, tuple[str, int] | None]) -> None:
         if self.error:
             raise self.error
         self.calls.append(("delete_versions", physical, dict(keep)))

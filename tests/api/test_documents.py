@@ -199,6 +199,35 @@ def test_listing_pages_and_filters(client, services):
     assert count(collection="nothing") == 0
 
 
+def test_dead_letters_and_those_that_are_tried_again(client, services):
+    notes = [{"name": name, "text": "x"} for name in ("final", "spent", "again", "fine")]
+    accepted = upload(client, *notes).json()["documents"]
+    ids = {document["name"]: document["id"] for document in accepted}
+
+    def fail(name, *, retryable):
+        failed = commits.Failed(ids[name], "internal_error", "Broken.", retryable)
+        commits.commit(services.engine, "default", [], [failed])
+
+    fail("final", retryable=False)
+    for _ in range(services.settings.ingest.max_attempts):
+        fail("spent", retryable=True)
+    fail("again", retryable=True)
+    index(services, ids["fine"])
+
+    def names(**query):
+        page = client.get("/v1/documents", params=query).json()
+        return {document["name"] for document in page["documents"]}
+
+    assert names(state="failed") == {"final", "spent", "again"}
+    assert names(state="dead") == {"final", "spent"}
+    assert names(state="dead", collection="other") == set()
+    error = client.get(f"/v1/documents/{ids['again']}").json()["error"]
+    assert (error["retryable"], error["attempts"]) == (True, 1)
+    assert error["retry_at"].endswith("Z")
+    error = client.get(f"/v1/documents/{ids['final']}").json()["error"]
+    assert (error["retryable"], error["retry_at"]) == (False, None)
+
+
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=501", "limit=x", f"limit={'9' * 5000}", "state=lost", "cursor=zz",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from smartypants.ledger import commits, documents
-from smartypants.ledger.commits import Failed, Indexed
+from smartypants.ledger.commits import MAX_RETRY_S, RETRY_S, Failed, Indexed
+from smartypants.ledger.database import BATCH
 from smartypants.types import DocumentState
 from tests.ledger.conftest import Source
 
@@ -35,6 +40,7 @@ def test_success_clears_the_failure(source: Source) -> None:
     source.index("a.txt")
     row = source.row("a.txt")
     assert (row.error_code, row.error, row.attempts, row.retryable) == (None, None, 0, 0)
+    assert row.retry_at is None
 
 
 def test_long_message_is_cut(source: Source) -> None:
@@ -96,3 +102,55 @@ def test_purged_only_when_deleted(source: Source) -> None:
     gone, there = source.row("a.txt"), source.row("b.txt")
     assert (gone.indexed_version, gone.chunk_count, gone.purged) == (None, 0, 1)
     assert (there.indexed_version, there.chunk_count, there.purged) == ("v1", 2, 0)
+
+
+def test_time_to_the_next_attempt_doubles(source: Source) -> None:
+    source.list("a.txt")
+    waits = []
+    for attempt in range(1, 12):
+        source.fail("a.txt", retryable=True)
+        row = source.row("a.txt")
+        assert row.retry_at is not None
+        assert row.attempts == attempt
+        waits.append(row.retry_at - row.updated_at)
+    doubled = [RETRY_S * 2**n for n in range(8)]
+    assert waits == pytest.approx([*doubled, *[MAX_RETRY_S] * 3], abs=0.01)
+    assert max(doubled) <= MAX_RETRY_S
+
+
+def test_final_failure_has_no_next_attempt(source: Source) -> None:
+    source.list("a.txt")
+    source.fail("a.txt", retryable=True)
+    assert (source.row("a.txt").retry_at or 0) > time.time()
+    source.fail("a.txt", retryable=False)
+    assert source.row("a.txt").retry_at is None
+
+
+def test_begin_again_hides_until_indexed_anew(source: Source) -> None:
+    source.list("a.txt", "b.txt", "c.txt", "d.txt")
+    source.index("a.txt")
+    for _ in range(2):
+        source.fail("b.txt", retryable=True)
+    source.delete("c.txt")
+    source.index("d.txt")
+    epoch = source.epoch
+    ids = [source.id_of(name) for name in ("a.txt", "b.txt", "c.txt")]
+    commits.begin_again(source.engine, "docs", ids)
+    assert source.epoch == epoch + 1
+    for name in ("a.txt", "b.txt"):
+        row = source.row(name)
+        assert (row.state, row.indexed_version, row.attempts) == ("pending", None, 0)
+        assert not row.searchable
+    assert source.row("c.txt").state == DocumentState.DELETED
+    assert source.row("d.txt").searchable
+    source.index("a.txt")
+    assert source.row("a.txt").searchable
+
+
+def test_begin_again_of_many(source: Source) -> None:
+    names = [f"{n}.txt" for n in range(BATCH + 3)]
+    source.list(*names)
+    done = [Indexed(source.id_of(name), "v1", name, 1) for name in names]
+    commits.commit(source.engine, "docs", done, [])
+    commits.begin_again(source.engine, "docs", [source.id_of(name) for name in names])
+    assert documents.count_pending(source.engine, source.source_id) == len(names)

@@ -1,114 +1,175 @@
-"""The queue of jobs."""
+"""Jobs as their users see them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, update
 
-from smartypants.errors import JobNotFound, PruneRefused
-from smartypants.ledger import jobs
+from smartypants.errors import Conflict, JobNotFound, PruneRefused
+from smartypants.ledger import jobs, leases
+from smartypants.ledger.jobs import Job, JobState, Wanted
 from smartypants.ledger.schema import jobs as table
+from smartypants.types import DocumentState
+from tests.ledger.conftest import Source
+
+Action = Callable[[Engine, str], Job]
 
 
-def silence(engine: Engine, job_id: str, seconds: float) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            update(table)
-            .where(table.c.id == job_id)
-            .values(heartbeat_at=table.c.heartbeat_at - seconds)
-        )
+def job_in(engine: Engine, state: str) -> str:
+    """A job that came to a state as jobs do."""
+    job_id = jobs.submit(engine, "ingest", "docs", {}).id
+    if state == JobState.QUEUED:
+        return job_id
+    assert leases.claim(engine, "r", lease_s=60, only=job_id)
+    if state == JobState.SUCCEEDED:
+        leases.finish(engine, job_id, "r", {"done": 4}, None)
+    elif state == JobState.FAILED:
+        leases.finish(engine, job_id, "r", {"done": 4}, PruneRefused("Too much.", "Ask."))
+    elif state in (JobState.PAUSED, JobState.CANCELLED):
+        wanted = Wanted.PAUSE if state == JobState.PAUSED else Wanted.CANCEL
+        leases.obey(engine, job_id, "r", {"done": 4}, wanted)
+    assert jobs.get(engine, job_id).state == state
+    return job_id
 
 
-def test_life_of_a_job(engine: Engine) -> None:
-    job = jobs.submit(engine, "ingest", "docs", {"uri": "file:///docs"})
-    assert (job.state, job.params, job.attempts) == ("queued", {"uri": "file:///docs"}, 0)
-    taken = jobs.claim(engine, "runner")
-    assert taken is not None
-    assert (taken.id, taken.state, taken.runner, taken.attempts) == (job.id, "running", "runner", 1)
-    jobs.heartbeat(engine, job.id, {"done": 3})
-    assert jobs.get(engine, job.id).progress == {"done": 3}
-    assert not jobs.get(engine, job.id).ended
-    jobs.finish(engine, job.id, {"done": 4}, None)
-    ended = jobs.get(engine, job.id)
-    assert (ended.state, ended.progress, ended.error_code) == ("succeeded", {"done": 4}, None)
-    assert ended.ended
-    assert ended.finished_at is not None
-    assert jobs.claim(engine, "runner") is None
+def test_submitted(engine: Engine) -> None:
+    job = jobs.submit(engine, "ingest", "docs", {"uri": "file:///docs"}, job_id="mine")
+    assert (job.id, job.kind, job.collection, job.state) == ("mine", "ingest", "docs", "queued")
+    assert (job.params, job.attempts, job.progress) == ({"uri": "file:///docs"}, 0, {})
+    assert job.priority == jobs.DEFAULT_PRIORITY
+    assert not job.ended
+    assert jobs.get(engine, "mine") == job
 
 
-def test_failed_job_keeps_its_error(engine: Engine) -> None:
-    job = jobs.submit(engine, "ingest", "docs", {}, job_id="mine")
-    jobs.finish(engine, job.id, {}, PruneRefused("Too much.", "Ask."))
-    ended = jobs.get(engine, "mine")
-    assert (ended.state, ended.error_code, ended.error) == (
-        "failed",
-        "prune_refused",
-        "Too much. Ask.",
-    )
+@pytest.mark.parametrize(("asked", "given"), [(-1, 0), (0, 0), (7, 7), (9, 9), (99, 9)])
+def test_priorities_stay_within_bounds(engine: Engine, asked: int, given: int) -> None:
+    assert jobs.submit(engine, "ingest", "docs", {}, priority=asked).priority == given
+
+
+def test_what_excludes_each_other(engine: Engine) -> None:
+    def exclusive(collection: str, **params: str) -> str:
+        return jobs.submit(engine, "ingest", collection, params).exclusive
+
+    docs = exclusive("docs", connector="filesystem", uri="/docs")
+    assert docs == exclusive("docs", connector="filesystem", uri="/docs")
+    others = [
+        exclusive("docs", connector="filesystem", uri="/other"),
+        exclusive("docs", connector="uploads", uri="/docs"),
+        exclusive("other", connector="filesystem", uri="/docs"),
+        exclusive("docs"),
+        exclusive("docs"),
+    ]
+    assert len({docs, *others}) == 6
 
 
 def test_missing_job(engine: Engine) -> None:
-    with pytest.raises(JobNotFound):
-        jobs.get(engine, "nobody")
+    for act in (jobs.get, jobs.cancel, jobs.pause, jobs.resume, jobs.retry):
+        with pytest.raises(JobNotFound, match="nobody"):
+            act(engine, "nobody")
 
 
-def test_oldest_first_and_by_name(engine: Engine) -> None:
-    ids = [jobs.submit(engine, "ingest", "docs", {}).id for _ in range(3)]
-    named = jobs.claim(engine, "r", job_id=ids[2])
-    assert named is not None
-    assert named.id == ids[2]
-    assert jobs.claim(engine, "r", job_id=ids[2]) is None
-    left = [jobs.claim(engine, "r"), jobs.claim(engine, "r")]
-    assert [job.id for job in left if job] == ids[:2]
+def test_newest_first_page_by_page_also_of_one_moment(engine: Engine) -> None:
+    for _ in range(7):
+        jobs.submit(engine, "ingest", "docs", {})
+    with engine.begin() as connection:
+        connection.execute(update(table).values(created_at=1_700_000_000.123456))
+    late = jobs.submit(engine, "ingest", "docs", {}).id
+    found: list[Job] = []
+    while page := jobs.page(
+        engine, limit=3, before=(found[-1].created_at, found[-1].id) if found else None
+    ):
+        assert len(page) <= 3
+        found += page
+    assert len({job.id for job in found}) == len(found) == 8
+    assert found[0].id == late
+    assert [job.id for job in found[1:]] == sorted((job.id for job in found[1:]), reverse=True)
 
 
-def test_no_two_runners_take_the_same(engine: Engine) -> None:
-    ids = {jobs.submit(engine, "ingest", "docs", {}).id for _ in range(40)}
-
-    def take_all(runner: int) -> list[str]:
-        taken = []
-        while job := jobs.claim(engine, str(runner)):
-            taken.append(job.id)
-        return taken
-
-    with ThreadPoolExecutor(8) as pool:
-        taken = Counter(job_id for found in pool.map(take_all, range(8)) for job_id in found)
-    assert set(taken) == ids
-    assert set(taken.values()) == {1}
+def test_pages_of_a_state(engine: Engine) -> None:
+    ids = {state: job_in(engine, state) for state in JobState}
+    for state, job_id in ids.items():
+        assert [job.id for job in jobs.page(engine, limit=9, state=state)] == [job_id]
+    assert len(jobs.page(engine, limit=9)) == len(JobState)
 
 
-def test_silent_jobs_are_queued_again(engine: Engine) -> None:
-    silent, alive, done, waiting = (jobs.submit(engine, "ingest", "docs", {}).id for _ in range(4))
-    for job_id in (silent, alive, done):
-        jobs.claim(engine, "r", job_id=job_id)
-        silence(engine, job_id, 100)
-    jobs.heartbeat(engine, alive, {})
-    jobs.finish(engine, done, {}, None)
-    assert jobs.requeue_silent(engine, older_than_s=60) == 1
-    states = [jobs.get(engine, job_id).state for job_id in (silent, alive, done, waiting)]
-    assert states == ["queued", "running", "succeeded", "queued"]
-    assert jobs.requeue_silent(engine, older_than_s=60) == 0
-    again = jobs.claim(engine, "other", job_id=silent)
+@pytest.mark.parametrize(
+    ("act", "before", "after", "wanted"),
+    [
+        (jobs.cancel, "queued", "cancelled", "cancel"),
+        (jobs.cancel, "running", "running", "cancel"),
+        (jobs.cancel, "paused", "cancelled", "cancel"),
+        (jobs.cancel, "cancelled", "cancelled", "run"),
+        (jobs.pause, "queued", "paused", "pause"),
+        (jobs.pause, "running", "running", "pause"),
+        (jobs.pause, "paused", "paused", "pause"),
+        (jobs.resume, "queued", "queued", "run"),
+        (jobs.resume, "running", "running", "run"),
+        (jobs.resume, "paused", "queued", "run"),
+        (jobs.retry, "succeeded", "queued", "run"),
+        (jobs.retry, "failed", "queued", "run"),
+        (jobs.retry, "cancelled", "queued", "run"),
+    ],
+)
+def test_actions(engine: Engine, act: Action, before: str, after: str, wanted: str) -> None:
+    job_id = job_in(engine, before)
+    job = act(engine, job_id)
+    assert (job.state, job.wanted) == (after, wanted)
+    assert job == jobs.get(engine, job_id)
+    assert (job.finished_at is not None) == job.ended
+
+
+@pytest.mark.parametrize(
+    ("act", "state"),
+    [
+        (jobs.cancel, "succeeded"),
+        (jobs.cancel, "failed"),
+        *((act, state) for act in (jobs.pause, jobs.resume) for state in jobs.ENDED),
+        *((jobs.retry, state) for state in ("queued", "running", "paused")),
+    ],
+)
+def test_actions_that_are_refused(engine: Engine, act: Action, state: str) -> None:
+    job_id = job_in(engine, state)
+    before = jobs.get(engine, job_id)
+    with pytest.raises(Conflict, match=state):
+        act(engine, job_id)
+    assert jobs.get(engine, job_id) == before
+
+
+def test_cancel_can_be_taken_back_while_the_job_runs(engine: Engine) -> None:
+    job_id = job_in(engine, "running")
+    jobs.cancel(engine, job_id)
+    jobs.resume(engine, job_id)
+    assert leases.beat(engine, "r", {job_id: {}}, lease_s=60, places=1) == {job_id: Wanted.RUN}
+
+
+def test_retry_starts_anew(engine: Engine) -> None:
+    job_id = job_in(engine, "failed")
+    job = jobs.retry(engine, job_id)
+    assert (job.attempts, job.listed, job.progress) == (0, 0, {})
+    assert (job.error_code, job.error, job.finished_at, job.not_before) == (None,) * 4
+    again = leases.claim(engine, "r", lease_s=60)
     assert again is not None
-    assert (again.attempts, again.runner) == (2, "other")
+    assert (again.id, again.attempts) == (job_id, 1)
 
 
-def test_newest_first_page_by_page(engine: Engine) -> None:
-    ids = [jobs.submit(engine, "ingest", "docs", {}).id for _ in range(5)]
-    first = jobs.page(engine, limit=3)
-    second = jobs.page(engine, limit=3, before=first[-1].created_at)
-    assert [job.id for job in first + second] == ids[::-1]
-
-
-def test_job_that_outlives_its_runners_is_given_up(engine: Engine) -> None:
-    job = jobs.submit(engine, "ingest", "docs", {})
-    for _ in range(3):
-        assert jobs.claim(engine, "runner") is not None
-        silence(engine, job.id, 60)
-        jobs.requeue_silent(engine, older_than_s=30, max_attempts=3)
-    ended = jobs.get(engine, job.id)
-    assert (ended.state, ended.error_code) == ("failed", "runner_died")
-    assert jobs.claim(engine, "runner") is None
+def test_retry_makes_the_failed_documents_of_the_job_pending(source: Source) -> None:
+    source.list("elsewhere.txt")
+    source.fail("elsewhere.txt", retryable=False)
+    source.list("bad.txt", "worse.txt", "good.txt", "gone.txt")
+    source.fail("bad.txt", retryable=False)
+    for _ in range(5):
+        source.fail("worse.txt", retryable=True)
+    source.fail("gone.txt", retryable=True)
+    source.index("good.txt")
+    source.delete("gone.txt")
+    jobs.submit(source.engine, "ingest", "docs", {}, job_id=source.job)
+    jobs.cancel(source.engine, source.job)
+    jobs.retry(source.engine, source.job)
+    for name in ("bad.txt", "worse.txt"):
+        row = source.row(name)
+        assert (row.state, row.attempts, row.retry_at) == (DocumentState.PENDING, 0, None)
+    assert source.row("good.txt").state == DocumentState.INDEXED
+    assert source.row("gone.txt").state == DocumentState.DELETED
+    assert source.row("elsewhere.txt").state == DocumentState.FAILED

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
-from smartypants.ledger import documents, listing
+from smartypants.ledger import collections, documents, listing
 from smartypants.ledger.database import BATCH
 from smartypants.ledger.listing import Listed
 from smartypants.types import DocumentState
@@ -90,14 +91,8 @@ def test_revoked_principals_are_noted_at_once(source: Source) -> None:
 def test_long_listings_go_in_batches(source: Source) -> None:
     names = [f"{n}.txt" for n in range(2 * BATCH + 1)]
     assert source.list(*names) == Listed(pending=len(names))
-    assert len(documents.pending(source.engine, source.source_id)) == len(names)
+    assert documents.count_pending(source.engine, source.source_id) == len(names)
     assert source.list() == Listed()
-
-
-def test_biggest_documents_come_first(source: Source) -> None:
-    source.list("a", "aaaa", "aa")
-    waiting = documents.pending(source.engine, source.source_id)
-    assert [row.name for row in waiting] == ["aaaa", "aa", "a"]
 
 
 def test_registering_again_changes_nothing(engine: Engine) -> None:
@@ -117,3 +112,21 @@ def test_sources_do_not_mix(engine: Engine) -> None:
     assert one.id_of("a.txt") != two.id_of("a.txt")
     assert len(documents.pending(engine, one.source_id)) == 1
     assert documents.vanished(engine, one.source_id, one.job) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "uri", "given"),
+    [
+        ("filesystem", "file:///docs/a%20%C3%BC%FF", "/docs/a ü\udcff"),
+        ("uploads", "upload:", "upload:"),
+        ("other", "s3://bucket/a%20b", "s3://bucket/a%20b"),
+    ],
+)
+def test_sources_as_their_connectors_take_them(
+    engine: Engine, kind: str, uri: str, given: str
+) -> None:
+    collections.ensure(engine, "docs", embedding_model="m", dimension=4)
+    for _ in range(2):
+        listing.register_source(engine, source_id="s", collection="docs", kind=kind, uri=uri)
+    [found] = listing.sources_by_id(engine, ["s", "nobody"])
+    assert (found.collection, found.kind, found.given_uri) == ("docs", kind, given)
