@@ -75,8 +75,7 @@ class ReadDocuments:
             uri=source.uri,
             blobs=self._blobs,
         )
-        self._parser = wiring.make_parser(settings)
-        self._chunker = wiring.make_chunker(settings)
+        self._extractor = wiring.make_extractor(settings)
 
     def __call__(self, batch: Batch) -> Batch:
         parts: list[Part] = []
@@ -93,8 +92,7 @@ class ReadDocuments:
                 work.ref,
                 connector=self._connector,
                 blobs=self._blobs,
-                parser=self._parser,
-                chunker=self._chunker,
+                extractor=self._extractor,
                 max_bytes=self._settings.parsing.max_document_bytes,
                 indexed_version=work.indexed_version,
             )
