@@ -1,4 +1,4 @@
-"""Documents that mean harm, through the reading of the product: each must end as chunks or as an error.
+"""Documents that mean harm, read by the product: each must end as chunks or as an error.
 
 - bombs: every one of ours (`benchmarks/hostile/`), full size, or a tenth with --quick.
 - altered files: the sample corpus, and `../shared/data/docs` where it exists, cut, flipped, spliced
@@ -15,10 +15,13 @@ is the largest that was seen of a child after a document that it survived.
 from __future__ import annotations
 
 import itertools
+import os
 import resource
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from queue import SimpleQueue
 
 from rich.progress import track
 from rich.table import Table
@@ -29,6 +32,8 @@ from benchmarks.hostile import altered, corpus
 from benchmarks.hostile.attempts import CRASH, PARSED, Attempt, attempt
 from smartypants import wiring
 from smartypants.errors import DocumentTimeout, DocumentTooLarge, DocumentUnreadable
+from smartypants.extracting import IsolatedExtractor
+from smartypants.settings import Settings
 
 ALTERED, QUICK_ALTERED = 6_000, 400
 QUICK_SCALE = 0.1
@@ -40,13 +45,15 @@ def main() -> None:
     parser = _common.arguments("fuzz_documents", __doc__)
     parser.add_argument("--seed", type=int, default=SEED, help="of the altered files")
     parser.add_argument("--altered", type=int, metavar="N", help="how many altered files")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="at once")
     parser.add_argument("--timeout", type=float, default=20.0, metavar="S", help="for one document")
     options = parser.parse_args()
     count = options.altered or (QUICK_ALTERED if options.quick else ALTERED)
     bombs = list(corpus.crafted(QUICK_SCALE if options.quick else 1.0))
     inputs = itertools.chain(bombs, corpus.spoiled(seed=options.seed, count=count))
     with _common.data_dir(options.reuse) as folder:
-        attempts, child_peak = run(inputs, len(bombs) + count, folder, options.timeout)
+        settings = _common.own_settings(folder, parsing={"timeout_s": options.timeout})
+        attempts, child_peak = run(inputs, len(bombs) + count, settings, options.workers)
     figures = summary(attempts, child_peak)
     _common.show(_table(attempts))
     for item in attempts:
@@ -56,20 +63,29 @@ def main() -> None:
 
 
 def run(
-    inputs: Iterator[corpus.Hostile], count: int, folder: Path, timeout_s: float
+    inputs: Iterator[corpus.Hostile], count: int, settings: Settings, workers: int
 ) -> tuple[list[Attempt], int]:
     """Every attempt, and the largest child in bytes."""
-    settings = _common.own_settings(folder, parsing={"timeout_s": timeout_s})
-    extractor = wiring.make_extractor(settings)
     blobs = wiring.open_blobs(settings)
-    attempts: list[Attempt] = []
-    child_peak = 0
-    for item in track(inputs, total=count, description="Reading"):
-        attempts.append(attempt(item, extractor=extractor, blobs=blobs))
-        if extractor.pid is not None:
-            child_peak = max(child_peak, _peak(extractor.pid))
-    extractor.close()
-    return attempts, child_peak
+    extractors = [wiring.make_extractor(settings) for _ in range(workers)]
+    free: SimpleQueue[IsolatedExtractor] = SimpleQueue()
+    for extractor in extractors:
+        free.put(extractor)
+
+    def one(item: corpus.Hostile) -> tuple[Attempt, int]:
+        extractor = free.get()
+        try:
+            found = attempt(item, extractor=extractor, blobs=blobs)
+            return found, _peak(extractor.pid) if extractor.pid else 0
+        finally:
+            free.put(extractor)
+
+    with ThreadPool(workers) as pool:
+        tried = pool.imap_unordered(one, inputs)
+        found = list(track(tried, total=count, description="Reading"))
+    for extractor in extractors:
+        extractor.close()
+    return [item for item, _ in found], max(peak for _, peak in found)
 
 
 def _peak(pid: int) -> int:
@@ -97,10 +113,19 @@ def summary(attempts: Sequence[Attempt], child_peak: int) -> Figures:
 
 def _table(attempts: Sequence[Attempt]) -> Table:
     title = (
-        f"Hostile documents: {len(attempts)}, of {len(altered.seeds())} real files and our bombs"
+        f"{len(attempts)} hostile documents: our bombs, and {len(altered.seeds())} files altered"
     )
     table = Table("kind", title=title)
-    for name in ("tried", "parsed", "unreadable", "too large", "timeout", "crashes", "slowest, s"):
+    for name in (
+        "tried",
+        "parsed",
+        "unreadable",
+        "too large",
+        "timeout",
+        "crashes",
+        "s",
+        "slowest",
+    ):
         table.add_column(name, justify="right")
     kinds = dict.fromkeys(item.kind for item in attempts)
     for kind in (*kinds, "all"):
@@ -109,8 +134,9 @@ def _table(attempts: Sequence[Attempt]) -> Table:
         if kind == "all":
             table.add_section()
         counts = [outcomes[code] for code in (PARSED, *CODES, CRASH)]
-        slowest = max(item.seconds for item in chosen)
-        table.add_row(kind, str(len(chosen)), *map(str, counts), f"{slowest:.1f}")
+        slowest = max(chosen, key=lambda item: item.seconds)
+        named = (f"{slowest.seconds:.1f}", slowest.name)
+        table.add_row(kind, str(len(chosen)), *map(str, counts), *named)
     return table
 
 

@@ -16,8 +16,8 @@ from smartypants.types import ParsedDocument
 _SHOWN = ("from", "to", "cc", "date")
 
 
-MAX_HEADER_CHARS = 4_000
-MAX_PARTS = 1_000
+MAX_HEADER_CHARS = 2_000
+MAX_PARTS = 500
 
 
 class _ShortHeaders(EmailPolicy):
