@@ -87,8 +87,7 @@ class ReadDocuments:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._blobs = wiring.open_blobs(settings)
-        self._parser = wiring.make_parser(settings)
-        self._chunker = wiring.make_chunker(settings)
+        self._extractor = wiring.make_extractor(settings)
         self._connector = lru_cache(CONNECTORS)(self._open)
 
     def __call__(self, rows: Rows) -> Iterator[Rows]:
@@ -120,8 +119,7 @@ class ReadDocuments:
                 work.ref,
                 connector=self._connector(work.source),
                 blobs=self._blobs,
-                parser=self._parser,
-                chunker=self._chunker,
+                extractor=self._extractor,
                 max_bytes=self._settings.parsing.max_document_bytes,
                 indexed_version=work.indexed_version,
             )

@@ -92,7 +92,7 @@ def _detect_zip(data: bytes, name: str) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = set(archive.namelist())
-            if "mimetype" in members and archive.read("mimetype").strip() == EPUB.encode():
+            if "mimetype" in members and _starts_with(archive, "mimetype", EPUB.encode()):
                 return EPUB
     except DAMAGED as exc:
         raise DocumentUnreadable(
@@ -104,6 +104,11 @@ def _detect_zip(data: bytes, name: str) -> str:
     raise DocumentUnreadable(
         f"{name} is an archive, but no Office document or EPUB.", "Unpack it and ingest the files."
     )
+
+
+def _starts_with(archive: zipfile.ZipFile, member: str, text: bytes) -> bool:
+    with archive.open(member) as stream:  # no more of it than needed: it may be a bomb
+        return stream.read(len(text) + 64).strip() == text
 
 
 def _looks_binary(data: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(.*)|(`{3,}|~{3,}).*)$", re.MULTILINE)
@@ -42,9 +43,20 @@ def outline(text: str, above: tuple[Heading, ...] = ()) -> Outline:
 
     `above` are the headings in force where the text starts.
     """
-    offsets: list[int] = []
-    paths: list[tuple[Heading, ...]] = []
-    open_headings = list(above)
+    found = list(_paths(text, above))
+    return Outline(tuple(offset for offset, _ in found), tuple(path for _, path in found), above)
+
+
+def first_heading(text: str) -> str | None:
+    """The text of a document's first heading, read no further than that."""
+    for _, path in _paths(text, ()):
+        return path[0][1]
+    return None
+
+
+def _paths(text: str, above: tuple[Heading, ...]) -> Iterator[tuple[int, tuple[Heading, ...]]]:
+    """Where each heading stands, and the headings in force from there."""
+    path = above
     fence = ""
     for match in _LINE.finditer(text):
         hashes, heading, marker = match.groups()
@@ -55,11 +67,9 @@ def outline(text: str, above: tuple[Heading, ...] = ()) -> Outline:
                 fence = ""
         elif not fence and (heading := _without_closing_hashes(heading)):
             level = len(hashes)
-            open_headings = [item for item in open_headings if item[0] < level]
-            open_headings.append((level, heading[:MAX_HEADING_CHARS]))
-            offsets.append(match.start())
-            paths.append(tuple(open_headings))
-    return Outline(tuple(offsets), tuple(paths), above)
+            outer = [item for item in path if item[0] < level]
+            path = (*outer, (level, heading[:MAX_HEADING_CHARS]))
+            yield match.start(), path
 
 
 def _texts(path: tuple[Heading, ...]) -> tuple[str, ...]:

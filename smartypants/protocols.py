@@ -59,7 +59,10 @@ class Parser(Protocol):
 
 
 class Chunker(Protocol):
-    """Cuts a document's text along its structure."""
+    """Cuts a document's text along its structure.
+
+    It is built in the process that parses, from keywords that JSON can carry.
+    """
 
     def split(self, text: str) -> list[tuple[int, int]]:
         """Character ranges in order, each within the token limit, none only white space."""

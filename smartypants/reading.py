@@ -1,26 +1,14 @@
-"""One document: fetch → keep raw → parse → clean → chunk. No Ray, no vectors."""
+"""One document: fetch → keep raw → extract text and chunks → keep text. No Ray, no vectors."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from smartypants.errors import DocumentTooLarge, DocumentUnreadable
-from smartypants.outline import body_start, outline
-from smartypants.parsing import IsolatedParser
-from smartypants.protocols import BlobStore, Chunker, Connector
-from smartypants.types import Chunk, DocumentRef, Mark, ParsedDocument, content_version
-
-MAX_CONTEXT_CHARS = 160
-"""About as many tokens as `chunker.context_tokens` keeps free by default."""
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\u200b\u2060\ufffe\uffff\ud800-\udfff]")
-# The look-behind keeps a long run of spaces inside a line from being tried at each of them.
-_TRAILING_SPACE = re.compile(r"(?<![ \t\x0c])[ \t\x0c]+$", re.MULTILINE)
+from smartypants.chunking import assemble, clean_line
+from smartypants.errors import DocumentTooLarge
+from smartypants.extracting import IsolatedExtractor
+from smartypants.protocols import BlobStore, Connector
+from smartypants.types import Chunk, DocumentRef, content_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +27,7 @@ def read(
     *,
     connector: Connector,
     blobs: BlobStore,
-    parser: IsolatedParser,
-    chunker: Chunker,
+    extractor: IsolatedExtractor,
     max_bytes: int,
     indexed_version: str | None,
 ) -> ReadDocument | None:
@@ -61,74 +48,11 @@ def read(
     if version == indexed_version:
         return None
     blobs.put(f"raw/{ref.document_id}/{version}", data)
-    parsed = clean(parser.parse(data, name=ref.name, media_type=ref.media_type))
-    blobs.put(f"text/{ref.document_id}/{version}", parsed.text.encode())
-    title = ref.metadata.get("title") or parsed.title or _first_heading(parsed.text) or ref.name
-    chunks = cut(parsed, ref.document_id, version, title=title, chunker=chunker)
-    if not chunks:
-        raise DocumentUnreadable(f"{ref.name} has no text.", "There is nothing to index.")
-    return ReadDocument(ref, version, title, chunks, dict(parsed.metadata))
-
-
-def clean(parsed: ParsedDocument) -> ParsedDocument:
-    """Unicode NFC, no control characters, no spaces at line ends; page marks move along."""
-    text = parsed.text
-    bounds = [0, *(mark.offset for mark in parsed.pages), len(text)]
-    pieces = [_clean_text(text[start:end]) for start, end in pairwise(bounds)]
-    offsets = [0]
-    for piece in pieces:
-        offsets.append(offsets[-1] + len(piece))
-    pages = tuple(
-        Mark(offset, mark.label) for offset, mark in zip(offsets[1:], parsed.pages, strict=False)
+    found = extractor.extract(data, name=ref.name, media_type=ref.media_type)
+    blobs.put(f"text/{ref.document_id}/{version}", found.text.encode())
+    given = clean_line(ref.metadata.get("title", ""))
+    title = given or found.title or clean_line(ref.name)
+    chunks = assemble(
+        found.text, found.spans, document_id=ref.document_id, version=version, title=title
     )
-    title = _clean_text(parsed.title or "").strip() or None
-    return ParsedDocument("".join(pieces), title, pages, parsed.metadata)
-
-
-def _clean_text(text: str) -> str:
-    return _TRAILING_SPACE.sub("", _CONTROL.sub("", unicodedata.normalize("NFC", text)))
-
-
-def cut(
-    parsed: ParsedDocument, document_id: str, version: str, *, title: str, chunker: Chunker
-) -> tuple[Chunk, ...]:
-    """The document's chunks, each with its headings, page and context."""
-    text = parsed.text
-    headings = outline(text)
-    chunks = []
-    for index, (start, end) in enumerate(chunker.split(text)):
-        body = body_start(text, start, end)
-        above = headings.headings_at(start - 1) if start else ()
-        chunks.append(
-            Chunk(
-                document_id=document_id,
-                version=version,
-                index=index,
-                text=text[start:end],
-                start=start,
-                end=end,
-                headings=headings.at(body),
-                page=_page(parsed.pages, body),
-                context=_context(title, [name for _, name in above], text[start:end]),
-                above=above,
-            )
-        )
-    return tuple(chunks)
-
-
-def _first_heading(text: str) -> str | None:
-    paths = outline(text).paths
-    return paths[0][0] if paths else None
-
-
-def _page(pages: Sequence[Mark], offset: int) -> str | None:
-    index = bisect_right([mark.offset for mark in pages], offset) - 1
-    return pages[index].label if index >= 0 else None
-
-
-def _context(title: str, headings: Sequence[str], passage: str) -> str:
-    """Title and headings above a passage, without what the passage itself begins with."""
-    first_line = passage.split("\n", 1)[0].lstrip("# ").strip()
-    parts = [part for part in dict.fromkeys((title, *headings)) if part != first_line]
-    context = " > ".join(parts)
-    return context if len(context) <= MAX_CONTEXT_CHARS else context[-MAX_CONTEXT_CHARS:]
+    return ReadDocument(ref, version, title, chunks, dict(found.metadata))

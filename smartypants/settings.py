@@ -124,9 +124,25 @@ class ParsingSettings(Section):
     max_text_chars: PositiveInt = Field(
         20_000_000, description="A document with more text is a failed row."
     )
-    timeout_s: PositiveFloat = Field(60.0, description="After this long a parser is ended.")
-    memory_bytes: PositiveInt = Field(
-        4 * 2**30, description="Address space of the parsing process."
+    max_chunks: PositiveInt = Field(
+        100_000, description="A document with more chunks is a failed row."
+    )
+    max_metadata_chars: PositiveInt = Field(
+        1_000, description="A longer title or metadata value of a document is cut."
+    )
+    timeout_s: PositiveFloat = Field(
+        120.0,
+        description="Parsing and chunking one document may take this long; then the process that "
+        "does it is killed.",
+    )
+    memory_bytes: Annotated[int, Field(ge=512 * 2**20)] = Field(
+        4 * 2**30, description="Address space of that process."
+    )
+    max_documents_per_process: PositiveInt = Field(
+        1_000, description="After so many documents that process is replaced."
+    )
+    recycle_rss_bytes: PositiveInt = Field(
+        2**30, description="It is also replaced once it keeps this much memory after a document."
     )
 
 

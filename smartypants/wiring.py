@@ -17,12 +17,11 @@ from smartypants.connectors.filesystem import FilesystemConnector
 from smartypants.connectors.uploads import UploadsConnector
 from smartypants.embedding_cache import EmbeddingCache
 from smartypants.errors import ModelNotFound, SetupError
+from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtractor
 from smartypants.ledger.database import connect
-from smartypants.parsing import IsolatedParser
 from smartypants.protocols import (
     LLM,
     BlobStore,
-    Chunker,
     Connector,
     Embedder,
     Reranker,
@@ -93,11 +92,20 @@ def open_connector(
     return connector
 
 
-def make_parser(settings: Settings) -> IsolatedParser:
-    return IsolatedParser(
-        timeout_s=settings.parsing.timeout_s,
-        memory_bytes=settings.parsing.memory_bytes,
-        max_text_chars=settings.parsing.max_text_chars,
+def make_extractor(settings: Settings) -> IsolatedExtractor:
+    """Raises `ModelNotFound` or `SetupError` if the chunker can't be described."""
+    chosen = settings.parsing
+    return IsolatedExtractor(
+        describe_chunker(settings),
+        ExtractionLimits(
+            max_text_chars=chosen.max_text_chars,
+            max_chunks=chosen.max_chunks,
+            max_metadata_chars=chosen.max_metadata_chars,
+        ),
+        timeout_s=chosen.timeout_s,
+        memory_bytes=chosen.memory_bytes,
+        max_requests=chosen.max_documents_per_process,
+        recycle_rss_bytes=chosen.recycle_rss_bytes,
     )
 
 
@@ -125,7 +133,8 @@ def make_embedder(settings: Settings, *, workers: int = 1) -> Embedder:
     return embedder
 
 
-def make_chunker(settings: Settings) -> Chunker:
+def describe_chunker(settings: Settings) -> ChunkerSpec:
+    """The chunker that counts with the embedding model's tokenizer, for whoever builds it."""
     tokenizer = embedder_path(settings) / "tokenizer.json"
     if not tokenizer.exists():
         raise ModelNotFound(
@@ -138,10 +147,9 @@ def make_chunker(settings: Settings) -> Chunker:
             f"chunker.context_tokens leaves {room} of {max_tokens} tokens for a chunk.",
             "Lower it, or raise chunker.max_tokens.",
         )
-    chunker: Chunker = registry.load("chunkers", settings.chunker.kind)(
-        tokenizer_path=str(tokenizer), max_tokens=room
+    return ChunkerSpec(
+        settings.chunker.kind, {"tokenizer_path": str(tokenizer), "max_tokens": room}
     )
-    return chunker
 
 
 def make_reranker(settings: Settings) -> Reranker | None:

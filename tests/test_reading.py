@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from smartypants.blobstores.arrow import ArrowBlobStore
-from smartypants.chunkers.markdown import MarkdownChunker
 from smartypants.connectors.filesystem import FilesystemConnector
-from smartypants.errors import DocumentTooLarge, DocumentUnreadable
-from smartypants.parsing import IsolatedParser
-from smartypants.reading import MAX_CONTEXT_CHARS, ReadDocument, clean, cut, read
-from smartypants.types import DocumentRef, Mark, ParsedDocument, content_version
+from smartypants.errors import DocumentTooLarge, DocumentUnreadable, NotFound
+from smartypants.extracting import IsolatedExtractor
+from smartypants.reading import ReadDocument, read
+from smartypants.types import DocumentRef, content_version
+from tests import extractors
 from tests.pdfs import make_pdf
 
 
 @pytest.fixture(scope="module")
-def parser() -> Iterator[IsolatedParser]:
-    parser = IsolatedParser(timeout_s=60, memory_bytes=2**32, max_text_chars=10**6)
-    yield parser
-    parser.close()
-
-
-@pytest.fixture(scope="module")
-def chunker(minilm: Path) -> MarkdownChunker:
-    return MarkdownChunker(tokenizer_path=str(minilm / "tokenizer.json"), max_tokens=40)
+def extractor(minilm: Path) -> Iterator[IsolatedExtractor]:
+    extractor = extractors.make(extractors.markdown(minilm, max_tokens=40))
+    yield extractor
+    extractor.close()
 
 
 class Reader:
     """Reads files of a folder as the ingest program does."""
 
-    def __init__(self, folder: Path, parser: IsolatedParser, chunker: MarkdownChunker) -> None:
+    def __init__(self, folder: Path, extractor: IsolatedExtractor) -> None:
         self.folder = folder / "docs"
         self.folder.mkdir()
         self.blobs = ArrowBlobStore(uri=(folder / "blobs").as_uri())
-        self.parts: dict[str, Any] = {"parser": parser, "chunker": chunker}
+        self.extractor = extractor
 
     def __call__(
         self, name: str, data: bytes, *, indexed: str | None = None, max_bytes: int = 10**6
@@ -51,15 +44,15 @@ class Reader:
             ref,
             connector=connector,
             blobs=self.blobs,
+            extractor=self.extractor,
             max_bytes=max_bytes,
             indexed_version=indexed,
-            **self.parts,
         )
 
 
 @pytest.fixture
-def reader(tmp_path: Path, parser: IsolatedParser, chunker: MarkdownChunker) -> Reader:
-    return Reader(tmp_path, parser, chunker)
+def reader(tmp_path: Path, extractor: IsolatedExtractor) -> Reader:
+    return Reader(tmp_path, extractor)
 
 
 MARKDOWN = (
@@ -125,9 +118,9 @@ def test_grown_since_it_was_listed(reader: Reader) -> None:
             listed,
             connector=connector,
             blobs=reader.blobs,
+            extractor=reader.extractor,
             max_bytes=19,
             indexed_version=None,
-            **reader.parts,
         )
 
 
@@ -147,7 +140,7 @@ def test_pages_and_titles(reader: Reader) -> None:
     assert document.chunks[-1].context == "The report"
 
 
-def test_title_of_the_source_wins(reader: Reader, chunker: MarkdownChunker) -> None:
+def test_title_of_the_document_or_its_name(reader: Reader) -> None:
     assert (document := reader("plain.txt", b"No heading at all."))
     assert document.title == "plain.txt"
     (reader.folder / "plain.txt").unlink()
@@ -155,41 +148,44 @@ def test_title_of_the_source_wins(reader: Reader, chunker: MarkdownChunker) -> N
     assert document.title == "Heading"
 
 
-def test_context_is_short_and_does_not_repeat(chunker: MarkdownChunker) -> None:
-    parsed = ParsedDocument(
-        "# Title\n\n" + "words " * 100 + "\n\n## " + "long " * 60 + "\n\n" + "b " * 99
+class Titled(FilesystemConnector):
+    """A source that knows its documents' titles."""
+
+    title = "From\x00 the\nsource"
+
+    def discover(self) -> Iterator[DocumentRef]:
+        return (replace(ref, metadata={"title": self.title}) for ref in super().discover())
+
+
+def test_title_of_the_source_wins(reader: Reader) -> None:
+    (reader.folder / "a.md").write_text("# Heading")
+    connector = Titled(collection="docs", path=str(reader.folder))
+    (ref,) = connector.discover()
+    found = read(
+        ref,
+        connector=connector,
+        blobs=reader.blobs,
+        extractor=reader.extractor,
+        max_bytes=100,
+        indexed_version=None,
     )
-    chunks = cut(parsed, "d", "v", title="Title", chunker=chunker)
-    assert chunks[0].context == ""
-    assert chunks[1].context == "Title"
-    assert all(len(chunk.context) <= MAX_CONTEXT_CHARS for chunk in chunks)
+    assert found is not None
+    assert found.title == "From the source"
 
 
-def test_clean_moves_the_marks_along() -> None:
-    parsed = ParsedDocument(
-        "a\x00\u200b b  \n\nPAGE e\u0301 \n", "T\x00itle\ufeff ", (Mark(9, "2"),), {"k": "v"}
-    )
-    cleaned = clean(parsed)
-    assert cleaned.text == "a b\n\nPAGE \xe9\n"
-    assert [(cleaned.text[m.offset :][:4], m.label) for m in cleaned.pages] == [("PAGE", "2")]
-    assert (cleaned.title, cleaned.metadata) == ("Title", {"k": "v"})
+def test_reading_again_changes_nothing(reader: Reader) -> None:
+    first, second = (reader("a.md", MARKDOWN.encode()) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert (first.version, first.chunks) == (second.version, second.chunks)
 
 
-@given(
-    parts=st.lists(st.text(alphabet="ae\u0301 \n\t\x00\u200b\ud800\x0c", max_size=12), max_size=6)
-)
-def test_clean_text_is_clean(parts: list[str]) -> None:
-    offsets = [len("".join(parts[:n])) for n in range(len(parts))]
-    marks = tuple(Mark(offset, str(n)) for n, offset in enumerate(offsets))
-    cleaned = clean(ParsedDocument("".join(parts), pages=marks))
-    cleaned.text.encode()
-    assert not set(cleaned.text) & set("\x00\u200b\ud800")
-    assert [mark.label for mark in cleaned.pages] == [mark.label for mark in marks]
-    found = [mark.offset for mark in cleaned.pages]
-    assert found == sorted(found)
-    assert all(0 <= offset <= len(cleaned.text) for offset in found)
-
-
-def test_spaces_without_end_do_not_take_for_ever() -> None:
-    text = "a" + " " * 1_000_000 + "b"
-    assert clean(ParsedDocument(text)).text == text
+def test_raw_bytes_of_a_bad_document_are_kept(reader: Reader) -> None:
+    with pytest.raises(DocumentUnreadable):
+        reader("a.json", b"{")
+    connector = FilesystemConnector(collection="docs", path=str(reader.folder))
+    (ref,) = connector.discover()
+    key = f"{ref.document_id}/{content_version(b'{')}"
+    assert reader.blobs.get(f"raw/{key}") == b"{"
+    with pytest.raises(NotFound):
+        reader.blobs.get(f"text/{key}")

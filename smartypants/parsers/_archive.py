@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from xml.parsers import expat
 
 from smartypants.errors import DocumentTooLarge, DocumentUnreadable
 from smartypants.media_types import DAMAGED
@@ -13,6 +14,9 @@ MAX_MEMBERS = 5_000
 MAX_RATIO = 200
 SMALL = 10 * 2**20
 """Members below this size may be packed as tightly as they like."""
+
+_XML = (".xml", ".rels", ".opf", ".ncx")
+_PIECE = 4_096
 
 
 def open_archive(data: bytes, *, name: str) -> zipfile.ZipFile:
@@ -37,15 +41,44 @@ def open_archive(data: bytes, *, name: str) -> zipfile.ZipFile:
                     f"{name} looks like a decompression bomb: {member.filename} unpacks "
                     f"{member.compress_size} bytes to {member.file_size}."
                 )
-            if member.filename.endswith((".xml", ".rels")):
-                with archive.open(member) as stream:
-                    if b"<!DOCTYPE" in stream.read(4096):
-                        raise DocumentUnreadable(
-                            f"{name} declares XML entities in {member.filename}.",
-                            "Save the document again with an office program.",
-                        )
+            if member.filename.endswith(_XML) and _declares_entities(archive, member):
+                raise DocumentUnreadable(
+                    f"{name} declares XML entities in {member.filename}.",
+                    "Save the document again with an office program.",
+                )
     except DAMAGED as exc:
         raise DocumentUnreadable(
             f"{name} is a damaged archive: {exc}.", "Save the document again."
         ) from exc
     return archive
+
+
+class _Declared(Exception):
+    pass
+
+
+class _Begun(Exception):
+    pass
+
+
+def _declares_entities(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    """Whether there is an entity declaration, in any encoding; read to the first element only."""
+
+    def declared(*_: object) -> None:
+        raise _Declared
+
+    def begun(*_: object) -> None:
+        raise _Begun
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = declared
+    parser.StartElementHandler = begun
+    try:
+        with archive.open(member) as stream:
+            while piece := stream.read(_PIECE):
+                parser.Parse(piece)
+    except _Declared:
+        return True
+    except (_Begun, expat.ExpatError):
+        pass  # what is no XML is for the parser to refuse
+    return False

@@ -6,10 +6,13 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
-from smartypants.errors import DocumentUnreadable
+from smartypants.errors import DocumentTooLarge, DocumentUnreadable
 from smartypants.types import Mark
 
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+MAX_CELLS = 20_000_000
+
+_TITLE = re.compile(r"<title(?:\s[^<>]*)?>", re.IGNORECASE)
+_TITLE_END = re.compile(r"</title", re.IGNORECASE)
 _GAPS = re.compile(r"\n{3,}")
 
 
@@ -34,17 +37,24 @@ def from_html(source: str, *, name: str) -> str:
 
 def html_title(source: str) -> str | None:
     """The text of the page's `<title>`, if it has one."""
-    match = _TITLE.search(source[:100_000])
-    title = " ".join(html.unescape(match[1]).split()) if match else ""
-    return title or None
+    head = source[:100_000]
+    start = _TITLE.search(head)
+    end = _TITLE_END.search(head, start.end()) if start else None
+    if start is None or end is None:
+        return None
+    return " ".join(html.unescape(head[start.end() : end.start()]).split()) or None
 
 
-def table(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as a Markdown table; the first row is its head."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    width = max((len(row) for row in cells), default=0)
+def table(rows: Sequence[Sequence[object]], *, name: str) -> str:
+    """Rows as a Markdown table; the first row is its head. Raises `DocumentTooLarge`."""
+    width = max((len(row) for row in rows), default=0)
     if width == 0:
         return ""
+    if width * len(rows) > MAX_CELLS:
+        raise DocumentTooLarge(
+            f"{name} has a table of {len(rows)} rows and {width} columns.", "Split the document."
+        )
+    cells = [[_cell(value) for value in row] for row in rows]
     lines = [f"| {' | '.join(row + [''] * (width - len(row)))} |" for row in cells]
     lines.insert(1, "|" + " --- |" * width)
     return "\n".join(lines)

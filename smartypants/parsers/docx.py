@@ -15,9 +15,11 @@ from smartypants.types import ParsedDocument
 
 _STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => h2:fresh"
 _TITLE = "{http://purl.org/dc/elements/1.1/}title"
-_MATH = re.compile(rb"<m:oMath(?: [^>]*)?>.*?</m:oMath>", re.DOTALL)
-_MATH_PARAGRAPH = re.compile(rb"</?m:oMathPara(?:Pr)?(?: [^>]*)?/?>")
-_MATH_TEXT = re.compile(rb"<m:t(?: [^>]*)?>([^<]*)</m:t>")
+# No part of these can run past the next tag: a tag that nobody closes costs its own length.
+_MATH = re.compile(rb"<m:oMath(?: [^<>]*)?>.*?</m:oMath>", re.DOTALL)
+_MATH_END = b"</m:oMath>"
+_MATH_PARAGRAPH = re.compile(rb"</?m:oMathPara(?:Pr)?(?: [^<>]*)?>")
+_MATH_TEXT = re.compile(rb"<m:t(?: [^<>]*)?>([^<]*)</m:t>")
 
 
 class DocxParser:
@@ -38,6 +40,8 @@ class DocxParser:
                 convert_image=lambda image: [],
                 style_map=_STYLES,
             ).value
+        except MemoryError:
+            raise
         except Exception as exc:
             raise DocumentUnreadable(
                 f"{name} is a damaged Word document: {exc}", "Save the document again."
@@ -59,7 +63,8 @@ def _with_math_as_text(archive: zipfile.ZipFile, data: bytes) -> bytes:
         body = archive.read("word/document.xml")
         if b"<m:oMath" not in body:
             return data
-        body = _MATH_PARAGRAPH.sub(b"", _MATH.sub(_run, body))
+        end = body.rfind(_MATH_END) + len(_MATH_END)  # beyond it every formula is open
+        body = _MATH_PARAGRAPH.sub(b"", _MATH.sub(_run, body[:end]) + body[end:])
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as copy:
             for member in archive.infolist():

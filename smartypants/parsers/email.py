@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import EmailPolicy
+from typing import cast
 
-from smartypants.errors import DocumentUnreadable
+from smartypants.errors import DocumentTooLarge, DocumentUnreadable
 from smartypants.media_types import EMAIL
 from smartypants.parsers import _markdown
 from smartypants.parsers.text import unify
 from smartypants.types import ParsedDocument
 
 _SHOWN = ("from", "to", "cc", "date")
+
+
+MAX_HEADER_CHARS = 2_000
+MAX_PARTS = 500
+
+
+class _ShortHeaders(EmailPolicy):
+    """Cuts long headers: the time to understand one grows with the square of its length."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:MAX_HEADER_CHARS]
+
+
+_POLICY = _ShortHeaders()
 
 
 class EmailParser:
@@ -22,11 +38,21 @@ class EmailParser:
 
     def parse(self, data: bytes, *, name: str, media_type: str) -> ParsedDocument:
         try:
-            message = email.message_from_bytes(data, policy=email.policy.default)
+            parsed = BytesParser(EmailMessage, policy=_POLICY).parsebytes(data)
+            message = cast("EmailMessage", parsed)
+            if sum(1 for _ in message.walk()) > MAX_PARTS:
+                raise DocumentTooLarge(f"{name} has over {MAX_PARTS} parts.", "Split the message.")
             headers = {key: str(message[key]) for key in (*_SHOWN, "subject") if message[key]}
             body = _body(message, name)
             attached = [part.get_filename() for part in message.iter_attachments()]
-        except (ValueError, LookupError, TypeError, AttributeError, IndexError) as exc:
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            IndexError,
+            RecursionError,
+        ) as exc:
             raise DocumentUnreadable(
                 f"{name} is a damaged message: {exc}", "Export the message again."
             ) from exc

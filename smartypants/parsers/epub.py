@@ -45,11 +45,15 @@ def _chapters(
 ) -> Iterator[tuple[str, str]]:
     items = {e.get("id"): e for e in package.iter() if _tag(e) == "item"}
     number = 0
+    seen: set[str] = set()
     for reference in package.iter():
         item = items.get(reference.get("idref")) if _tag(reference) == "itemref" else None
         if item is None or "nav" in (item.get("properties") or "").split():
             continue
         path = posixpath.normpath(posixpath.join(folder, unquote(item.get("href") or "")))
+        if path in seen:
+            continue  # a book has each chapter once; a bomb has one a million times
+        seen.add(path)
         try:
             source = archive.read(path).decode("utf-8", "replace")
         except KeyError:

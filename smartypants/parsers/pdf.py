@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from smartypants.errors import DocumentUnreadable
+from smartypants.errors import DocumentTooLarge, DocumentUnreadable
 from smartypants.media_types import PDF
 from smartypants.parsers import _markdown
 from smartypants.types import ParsedDocument
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Line = tuple[str, float]
 """A line's text and font size in points; an empty text parts paragraphs."""
+
+MAX_PAGES = 50_000
 
 _NO_TITLE = re.compile(r"untitled|anonymous|^microsoft (word|powerpoint)|\.\w{2,4}$", re.IGNORECASE)
 
@@ -42,6 +44,10 @@ class PdfParser:
             raise DocumentUnreadable(
                 f"{name} is a damaged PDF: {exc}", "Save the document again."
             ) from exc
+        if len(pdf) > MAX_PAGES:
+            raise DocumentTooLarge(
+                f"{name} claims to have {len(pdf)} pages, over {MAX_PAGES}.", "Split it."
+            )
         try:
             pages = [_lines(pdf, number) for number in range(len(pdf))]
             title = pdf.get_metadata_dict(skip_empty=True).get("Title", "").strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from smartypants.media_types import MARKDOWN, TEXT
-from smartypants.outline import outline
+from smartypants.outline import first_heading
 from smartypants.types import ParsedDocument
 
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -45,8 +45,7 @@ class TextParser:
         if media_type != MARKDOWN:
             return ParsedDocument(text)
         text = _FRONT_MATTER.sub("", text, count=1)
-        paths = outline(text).paths
-        return ParsedDocument(text, title=paths[0][0] if paths else None)
+        return ParsedDocument(text, title=first_heading(text))
 
 
 PLUGIN = TextParser

@@ -12,6 +12,8 @@ from smartypants.parsers._archive import open_archive
 from smartypants.types import ParsedDocument
 
 MAX_COLUMNS = 500
+MAX_ROWS = 1_048_576
+"""Excel's own limit; a file may claim any number of rows."""
 MAX_CELLS = 2_000_000
 
 
@@ -30,13 +32,16 @@ class XlsxParser:
             )
             try:
                 text, marks = _markdown.join(
-                    (sheet.title, f"## {sheet.title}\n\n{_markdown.table(_rows(sheet, name))}")
+                    (
+                        sheet.title,
+                        f"## {sheet.title}\n\n{_markdown.table(_rows(sheet, name), name=name)}",
+                    )
                     for sheet in book.worksheets
                 )
                 title = (book.properties.title or "").strip() or None
             finally:
                 book.close()
-        except SmartyPantsError:
+        except (MemoryError, SmartyPantsError):
             raise
         except Exception as exc:
             raise DocumentUnreadable(
@@ -46,22 +51,21 @@ class XlsxParser:
 
 
 def _rows(sheet: Any, name: str) -> list[list[object]]:
-    """The rows that hold anything, without the empty columns at their end."""
+    """The rows that hold anything, without the empty cells at their end."""
     sheet.reset_dimensions()
     rows: list[list[object]] = []
     cells = 0
-    for row in sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True):
-        cells += len(row)
+    for row in sheet.iter_rows(max_col=MAX_COLUMNS, max_row=MAX_ROWS, values_only=True):
+        filled = len(row) - row.count(None)
+        cells += filled
         if cells > MAX_CELLS:
             raise DocumentTooLarge(f"{name} has over {MAX_CELLS} cells.", "Split the workbook.")
-        if any(value is not None for value in row):
-            rows.append(list(row))
-    width = max((_width(row) for row in rows), default=0)
-    return [row[:width] for row in rows]
-
-
-def _width(row: list[object]) -> int:
-    return max(index for index, value in enumerate(row, start=1) if value is not None)
+        if filled:
+            values = list(row)
+            while values[-1] is None:
+                values.pop()
+            rows.append(values)
+    return rows
 
 
 PLUGIN = XlsxParser

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from smartypants.parsing import IsolatedParser
+from smartypants.parsing import load_parsers, parse
 from smartypants.types import ParsedDocument
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -23,10 +22,14 @@ UNTITLED = {".txt", ".csv"}
 
 
 @pytest.fixture(scope="module")
-def parsed() -> Iterator[dict[str, ParsedDocument]]:
-    parser = IsolatedParser(timeout_s=20, memory_bytes=4 << 30, max_text_chars=10**7)
-    yield {path.name: parser.parse(path.read_bytes(), name=path.name) for path in FILES}
-    parser.close()
+def parsed() -> dict[str, ParsedDocument]:
+    parsers = load_parsers()
+    return {
+        path.name: parse(
+            parsers, path.read_bytes(), name=path.name, media_type=None, max_text_chars=10**7
+        )
+        for path in FILES
+    }
 
 
 def test_building_again_gives_the_same_bytes(tmp_path: Path) -> None:

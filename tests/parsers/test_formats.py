@@ -377,11 +377,20 @@ def test_entity_bomb(media_type: str) -> None:
 
 def test_entity_bomb_that_hides() -> None:
     for bomb in (BOMB.encode("utf-16"), b"<!-- " + b" " * 5_000 + b"-->" + BOMB.encode()):
-        parsed = parse(DOCX, samples.docx(samples.paragraph("words"), core=bomb))  # type: ignore[arg-type]
-        assert (parsed.text, parsed.title) == ("words", None)
+        data = samples.docx(samples.paragraph("words"), core=bomb)  # type: ignore[arg-type]
+        with pytest.raises(DocumentUnreadable, match="XML entities"):
+            parse(DOCX, data)
     book = samples.epub({"one.xhtml": "<p>x</p>"}, **{"OEBPS/book.opf": BOMB})
-    with pytest.raises(DocumentUnreadable):
+    with pytest.raises(DocumentUnreadable, match="XML entities"):
         parse(EPUB, book)
+
+
+def test_document_type_without_entities_is_no_bomb() -> None:
+    package = zipfile.ZipFile(io.BytesIO(SAMPLES[EPUB])).read("OEBPS/book.opf").decode()
+    book = samples.epub(
+        {"one.xhtml": "<p>x</p>"}, **{"OEBPS/book.opf": "<!DOCTYPE package>" + package}
+    )
+    assert parse(EPUB, book).title == "The book"
 
 
 @pytest.mark.parametrize("media_type", [DOCX, PPTX, XLSX, EPUB])
