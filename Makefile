@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMP := $(VENV)/.installed
+SERVERS := tests/servers/node_modules/.installed
 # One of both carries the engine; the set-up looks for an NVIDIA GPU.
 EXTRA ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 # CPU builds of torch come from a folder of wheels where pip has one, else from torch's own index.
 TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend $(if $(filter gpu,$(EXTRA)),auto,cpu))
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_LINK_MODE=hardlink $(BIN)/uv
 
-.PHONY: help install demo run stop test lint format bench docs clean
+.PHONY: help install demo run stop test servers lint format bench docs clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,7 +38,15 @@ stop: ## Stop what `make run` started.
 	@SMARTYPANTS_DATA_DIR=$(CURDIR)/.demo $(BIN)/smartypants down
 
 test: install ## Run the tests.
+	@$(MAKE) --silent servers || echo "The tests of Azure Blob Storage will fail."
 	@$(BIN)/python -m pytest $(ARGS)
+
+servers: $(SERVERS) ## Install the emulators that npm alone has (done by `make test`).
+
+$(SERVERS): tests/servers/package.json
+	@command -v npm >/dev/null || { echo "npm is needed: install Node.js 18 or newer."; exit 1; }
+	@npm install --prefix tests/servers --no-package-lock --no-audit --no-fund --silent
+	@touch $@
 
 lint: install ## Formatting, lint, types and import rules.
 	@$(BIN)/ruff format --check .

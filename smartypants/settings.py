@@ -11,7 +11,15 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,9 +27,12 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from smartypants.addresses import parse
+from smartypants.errors import InvalidRequest
+from smartypants.storage_options import Options, StorageSettings
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Options = dict[str, str | int | float | bool | None]
 
 ENV_PREFIX = "SMARTYPANTS_"
 
@@ -50,8 +61,20 @@ class LedgerSettings(Section):
 
 class BlobSettings(Section):
     uri: str | None = Field(
-        None, description="Where raw files and texts are kept. Default: `data_dir`/blobs."
+        None,
+        description="Where raw files and texts are kept: `file:///…`, `s3://…`, `gs://…` or "
+        "`abfs://…`. Default: `data_dir`/blobs.",
     )
+
+    @field_validator("uri")
+    @classmethod
+    def _carries_no_credentials(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            try:
+                parse(uri)
+            except InvalidRequest as exc:
+                raise ValueError(str(exc)) from None
+        return uri
 
 
 class VectorSettings(Section):
@@ -254,6 +277,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # a value may be a secret in the wrong place
     )
 
     data_dir: Path = Field(
@@ -267,6 +291,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     ledger: LedgerSettings = LedgerSettings()
     blobs: BlobSettings = BlobSettings()
+    storage: StorageSettings = StorageSettings()
     vectors: VectorSettings = VectorSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     chunker: ChunkerSettings = ChunkerSettings()

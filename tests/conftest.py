@@ -16,6 +16,8 @@ from smartypants.ledger.database import connect, migrate
 from smartypants.processes import command_that_dies_with_us
 from smartypants.vectorstores.milvus import MilvusVectorStore
 
+pytest_plugins = ["tests.servers.stores"]
+
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
