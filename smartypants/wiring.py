@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from smartypants import models, registry
 from smartypants.accelerator import has_gpu
 from smartypants.connectors.filesystem import FilesystemConnector
+from smartypants.connectors.objects import ObjectsConnector
 from smartypants.connectors.uploads import UploadsConnector
 from smartypants.errors import ModelNotFound, SetupError
 from smartypants.ledger.database import connect
@@ -37,7 +38,9 @@ def open_ledger(settings: Settings) -> Engine:
 
 
 def open_blobs(settings: Settings) -> BlobStore:
-    blobs: BlobStore = registry.load("blobstores", "arrow")(uri=settings.blob_uri)
+    blobs: BlobStore = registry.load("blobstores", "arrow")(
+        uri=settings.blob_uri, storage=settings.storage
+    )
     return blobs
 
 
@@ -59,6 +62,8 @@ def open_connector(
         return UploadsConnector(collection=collection, blobs=blobs)
     if kind == "filesystem":
         return FilesystemConnector(collection=collection, path=uri)
+    if kind == "objects":
+        return ObjectsConnector(collection=collection, uri=uri, storage=settings.storage)
     connector: Connector = registry.load("connectors", kind)(collection=collection, uri=uri)
     return connector
 
