@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 STAMP := $(VENV)/.installed
+SERVERS := tests/servers/node_modules/.installed
 # One of both carries the engine; the set-up looks for an NVIDIA GPU.
 EXTRA ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 # CPU builds of torch come from a folder of wheels where pip has one, else from torch's own index.
@@ -36,11 +37,16 @@ run: install ## The same, but stay up.
 stop: ## Stop what `make run` started.
 	@SMARTYPANTS_DATA_DIR=$(CURDIR)/.demo $(BIN)/smartypants down
 
-servers: ## Install the servers that the tests start (needs root where they are missing).
-	@tests/servers/install
-
 test: install servers ## Run the tests.
 	@$(BIN)/python -m pytest $(ARGS)
+
+servers: $(SERVERS) ## Install the servers that the tests start (needs root where they are missing).
+	@tests/servers/install
+
+$(SERVERS): tests/servers/package.json
+	@command -v npm >/dev/null || { echo "npm is needed: install Node.js 18 or newer."; exit 1; }
+	@npm install --prefix tests/servers --no-package-lock --no-audit --no-fund --silent
+	@touch $@
 
 lint: install ## Formatting, lint, types and import rules.
 	@$(BIN)/ruff format --check .

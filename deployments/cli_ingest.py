@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from sqlalchemy import Engine
 
-from smartypants import runtime, wiring
+from smartypants import runtime, storage, wiring
 from smartypants.cli.output import FAILED, CollectionName, Json, err, out, print_json, reporting
 from smartypants.errors import InvalidRequest
 from smartypants.ledger import documents, jobs
@@ -23,9 +23,14 @@ from smartypants.telemetry import configure_logs
 
 POLL_S = 0.3
 
+Source = tuple[str, str]
+"""A connector's kind, and what it reads: a path or a URI."""
+
 
 def ingest(
-    paths: Annotated[list[str], typer.Argument(help="Folders or files.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Folders, files, or URIs such as s3://bucket/prefix.")
+    ],
     collection: CollectionName = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when all is indexed.")] = False,
     prune: Annotated[
@@ -33,14 +38,14 @@ def ingest(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Index folders or files: what is new or changed; what has gone is deleted.
+    """Index folders, files or buckets: what is new or changed; what has gone is deleted.
 
     Where the system is up it does the work. Elsewhere the work is done here and now. Ends with
     1 if a job failed; documents that failed are listed, and do not count as that.
     """
     with reporting(json) as settings:
         name = collection or settings.default_collection
-        sources = [_absolute(path) for path in paths]
+        sources = [_source(path) for path in paths]
         if runtime.running(settings) is not None:
             ended = _hand_over(settings, sources, name, prune=prune, wait=wait)
         else:
@@ -49,22 +54,25 @@ def ingest(
         _report(wiring.open_ledger(settings), ended, as_json=json)
 
 
-def _absolute(path: str) -> str:
-    absolute = Path(path).expanduser().absolute()
+def _source(text: str) -> Source:
+    kind, uri = storage.source(text)
+    if kind != "filesystem":
+        return kind, uri
+    absolute = Path(uri).expanduser().absolute()
     if not absolute.exists():
-        raise InvalidRequest(f"{path} does not exist.", "Check the path.")
-    return str(absolute)
+        raise InvalidRequest(f"{text} does not exist.", "Check the path.")
+    return kind, str(absolute)
 
 
 def _hand_over(
-    settings: Settings, sources: list[str], collection: str, *, prune: bool, wait: bool
+    settings: Settings, sources: list[Source], collection: str, *, prune: bool, wait: bool
 ) -> list[Job]:
     engine = wiring.open_ledger(settings)
     submitted = [_submit(engine, source, collection, prune=prune) for source in sources]
     return [_follow(engine, job.id) for job in submitted] if wait else submitted
 
 
-def _here(settings: Settings, sources: list[str], collection: str, *, prune: bool) -> list[Job]:
+def _here(settings: Settings, sources: list[Source], collection: str, *, prune: bool) -> list[Job]:
     from actors.jobs import run_jobs
     from deployments.local import stores
 
@@ -84,9 +92,10 @@ def _here(settings: Settings, sources: list[str], collection: str, *, prune: boo
             runner.join()
 
 
-def _submit(engine: Engine, source: str, collection: str, *, prune: bool) -> Job:
+def _submit(engine: Engine, source: Source, collection: str, *, prune: bool) -> Job:
     migrate(engine)
-    params = {"connector": "filesystem", "uri": source, "allow_prune": prune}
+    kind, uri = source
+    params = {"connector": kind, "uri": uri, "allow_prune": prune}
     return jobs.submit(engine, "ingest", collection, params)
 
 

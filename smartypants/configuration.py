@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -57,6 +57,8 @@ def _shown(value: Any) -> str:
 
 
 def _type(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is dict:
+        return "map"
     kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
     names = [_name(kind) for kind in kinds] or [_name(field.annotation)]
     return " or ".join(dict.fromkeys(names))

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ def examine(settings: Settings) -> list[Check]:
         ("language model", _llm),
         ("reranker", _reranker),
         ("ledger", _ledger),
+        ("blobs", _blobs),
     ]
     if runtime.running(settings) is None:
         checks += [("http port", _http_port), ("vector port", _vector_port)]
@@ -125,6 +127,20 @@ def _ledger(settings: Settings) -> str:
     if settings.ledger.url is None and not (settings.data_dir / "ledger.db").exists():
         return f"{name}: not made yet"
     return f"{name}: {len(collections.every(engine))} collections"
+
+
+def _blobs(settings: Settings) -> str:
+    uri = settings.blob_uri
+    if settings.blobs.uri is None and not (settings.data_dir / "blobs").exists():
+        return f"{uri}: not made yet"
+    blobs, probe = wiring.open_blobs(settings), f"doctor-{uuid.uuid4().hex}"
+    data = os.urandom(64)
+    blobs.put(f"{probe}/blob", data)
+    found = blobs.get(f"{probe}/blob")
+    blobs.delete(probe)
+    if found != data:
+        raise SetupError(f"{uri} gives back other bytes than were written.", "Check blobs.uri.")
+    return f"{uri}: writes, reads and deletes"
 
 
 def _vector_store(settings: Settings) -> str:

@@ -20,12 +20,14 @@
     ├── Unavailable               503  retryable: a part is down or overloaded
     │   ├── Overloaded            429
     │   ├── LedgerUnavailable
+    │   ├── StorageUnavailable
     │   ├── VectorStoreUnavailable
     │   └── LLMUnavailable
     ├── DeadlineExceeded          504
     └── SetupError                500  the installation or its settings are wrong
         ├── ModelNotFound
         ├── PluginNotFound
+        ├── StorageDenied              wrong credentials, or too few rights
         ├── NotRunning
         └── PortTaken
 
@@ -161,6 +163,11 @@ class LedgerUnavailable(Unavailable):
     title = "The ledger's database does not answer"
 
 
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
+    title = "A store of documents or blobs does not answer"
+
+
 class VectorStoreUnavailable(Unavailable):
     code = "vector_store_unavailable"
     title = "The vector store does not answer"
@@ -191,6 +198,11 @@ class ModelNotFound(SetupError):
 class PluginNotFound(SetupError):
     code = "plugin_not_found"
     title = "No such plugin"
+
+
+class StorageDenied(SetupError):
+    code = "storage_denied"
+    title = "A store of documents or blobs refuses access"
 
 
 class NotRunning(SetupError):

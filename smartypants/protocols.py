@@ -9,7 +9,7 @@ that every plugin of a kind must pass.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from smartypants.types import (
     SamplingParams,
     StoredChunk,
 )
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 Vectors = NDArray[np.float32]
 """Unit-length embeddings, shape (n, dimension)."""
@@ -167,6 +170,20 @@ class BlobStore(Protocol):
 
     def delete(self, prefix: str) -> None:
         """Remove every key below the prefix; idempotent."""
+        ...
+
+
+Commit = Literal["close", "move", "copy"]
+"""How a file shows whole: when its stream is closed, or when a finished part takes its place."""
+
+
+class Storage(Protocol):
+    """Opens the stores of one URI scheme, for sources and blobs alike."""
+
+    commit: Commit
+
+    def open(self, authority: str, path: str) -> tuple[FileSystem, str]:
+        """A filesystem of `pyarrow.fs`, and the path in it of `scheme://authority/path`."""
         ...
 
 

@@ -29,11 +29,14 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from smartypants import machine, secrets
+from smartypants import machine
+from smartypants.addresses import parse
+from smartypants.credentials import Reference
+from smartypants.errors import InvalidRequest
+from smartypants.storage_options import Options, StorageSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Options = dict[str, str | int | float | bool | None]
 
 ENV_PREFIX = "SMARTYPANTS_"
 
@@ -62,7 +65,7 @@ class LedgerSettings(Section):
         description="`postgresql://ROLE@HOST/DATABASE`. Default: SQLite in `data_dir`, "
         "one machine only.",
     )
-    password: Annotated[str, Field(pattern=secrets.PATTERN)] | None = Field(
+    password: Reference | None = Field(
         None, description="Where the role's password is: `env:NAME` or `file:PATH`."
     )
 
@@ -76,8 +79,20 @@ class LedgerSettings(Section):
 
 class BlobSettings(Section):
     uri: str | None = Field(
-        None, description="Where raw files and texts are kept. Default: `data_dir`/blobs."
+        None,
+        description="Where raw files and texts are kept: `file:///…`, `s3://…`, `gs://…` or "
+        "`abfs://…`. Default: `data_dir`/blobs.",
     )
+
+    @field_validator("uri")
+    @classmethod
+    def _carries_no_credentials(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            try:
+                parse(uri)
+            except InvalidRequest as exc:
+                raise ValueError(str(exc)) from None
+        return uri
 
 
 class VectorSettings(Section):
@@ -346,7 +361,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
         extra="forbid",
         frozen=True,
-        hide_input_in_errors=True,  # it may be a secret at the wrong place
+        hide_input_in_errors=True,  # a value may be a secret in the wrong place
     )
 
     _machine: str = PrivateAttr(default_factory=machine.identity)
@@ -362,6 +377,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     ledger: LedgerSettings = LedgerSettings()
     blobs: BlobSettings = BlobSettings()
+    storage: StorageSettings = StorageSettings()
     vectors: VectorSettings = VectorSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     chunker: ChunkerSettings = ChunkerSettings()

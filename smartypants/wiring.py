@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from smartypants import machine, models, registry
 from smartypants.accelerator import has_gpu
 from smartypants.connectors.filesystem import FilesystemConnector
+from smartypants.connectors.objects import ObjectsConnector
 from smartypants.connectors.uploads import UploadsConnector
 from smartypants.embedding_cache import EmbeddingCache
 from smartypants.errors import ModelNotFound, SetupError
@@ -57,7 +58,9 @@ def open_blobs(settings: Settings) -> BlobStore:
         _only_there(settings, "The blobs' folder", "blobs.uri to a bucket or a shared mount")
     elif settings.blobs.uri.startswith("file:") and settings.machine != machine.identity():
         machine.check_shared(machine.folder_of(settings.blobs.uri), settings.machine)
-    blobs: BlobStore = registry.load("blobstores", "arrow")(uri=settings.blob_uri)
+    blobs: BlobStore = registry.load("blobstores", "arrow")(
+        uri=settings.blob_uri, storage=settings.storage
+    )
     return blobs
 
 
@@ -88,6 +91,8 @@ def open_connector(
         return UploadsConnector(collection=collection, blobs=blobs)
     if kind == "filesystem":
         return FilesystemConnector(collection=collection, path=uri)
+    if kind == "objects":
+        return ObjectsConnector(collection=collection, uri=uri, storage=settings.storage)
     connector: Connector = registry.load("connectors", kind)(collection=collection, uri=uri)
     return connector
 

@@ -18,6 +18,8 @@ from smartypants.processes import command_that_dies_with_us
 from smartypants.vectorstores.milvus import MilvusVectorStore
 from tests.servers.postgres import PostgresServer, postgres_server
 
+pytest_plugins = ["tests.servers.stores"]
+
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 

@@ -13,10 +13,20 @@ from smartypants.errors import PluginNotFound
 from smartypants.parsers.text import TextParser
 from tests.plugins import install
 
-KINDS = ("blobstores", "chunkers", "connectors", "embedders", "llms", "parsers", "rerankers")
+KINDS = (
+    "blobstores",
+    "chunkers",
+    "connectors",
+    "embedders",
+    "llms",
+    "parsers",
+    "rerankers",
+    "storages",
+    "vectorstores",
+)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "vectorstores"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_plugin_of_ours_loads(kind: str) -> None:
     assert registry.names(kind)
     for name in registry.names(kind):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from smartypants.connectors._names import hidden, indexable
 from smartypants.errors import DocumentUnreadable, InvalidRequest
 from smartypants.media_types import by_name
 from smartypants.types import DocumentRef, stable_id
@@ -37,10 +38,10 @@ class FilesystemConnector:
                 yield self._ref(self.root)
                 return
             for folder, folders, files in os.walk(self.root, onerror=_raise):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                folders[:] = sorted(name for name in folders if not hidden(name))
                 for name in sorted(files):
                     path = Path(folder, name)
-                    if name.startswith(".") or by_name(name) is None:
+                    if not indexable(name):
                         continue
                     try:
                         yield self._ref(path)

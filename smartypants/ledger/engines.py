@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from smartypants import secrets
+from smartypants import credentials
 from smartypants.errors import SetupError
 from smartypants.ledger.failures import LedgerPool, map_errors
 
@@ -83,7 +83,7 @@ def _postgresql(url: URL, password: str | None) -> Engine:
     if password is not None:
 
         def supply(_: Any, __: Any, ___: Any, arguments: dict[str, Any]) -> None:
-            arguments["password"] = secrets.resolve(password, setting="ledger.password")
+            arguments["password"] = credentials.resolve(password)
 
         event.listen(engine, "do_connect", supply)
     return engine

@@ -1,4 +1,4 @@
-"""Blobs in a local folder."""
+"""Blobs in a local folder and in each kind of bucket."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from smartypants.blobstores.arrow import ArrowBlobStore
-from smartypants.errors import NotFound, SetupError, Unavailable
+from smartypants.errors import SetupError, Unavailable
 from smartypants.testing import BlobStoreContract
+from tests.servers.stores import Store
 
 
 @pytest.fixture
@@ -20,14 +21,11 @@ class TestContract(BlobStoreContract):
     pass
 
 
-def test_store_that_is_no_local_folder() -> None:
-    bucket = ArrowBlobStore(uri="mock:///bucket")
-    bucket._fs.create_dir("bucket/raw/a")  # a real bucket has no folders to make
-    bucket.put("raw/a/v1", b"1")
-    assert bucket.get("raw/a/v1") == b"1"
-    bucket.delete("raw/a/v1")
-    with pytest.raises(NotFound):
-        bucket.get("raw/a/v1")
+@pytest.mark.integration
+class TestEveryStore(BlobStoreContract):
+    @pytest.fixture
+    def blobs(self, store: Store) -> ArrowBlobStore:
+        return ArrowBlobStore(uri=store.uri, storage=store.settings)
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "raw/../../x", "raw//x", "raw/./x", "raw/x/"])

@@ -189,7 +189,7 @@ def test_password_that_changes(locked: str, postgres: PostgresServer, tmp_path: 
 
 def test_missing_secret() -> None:
     engine = open_engine("postgresql://role@127.0.0.1/db", password="env:NO_SUCH_VARIABLE")
-    with pytest.raises(SetupError, match="NO_SUCH_VARIABLE, which is not set"):
+    with pytest.raises(SetupError, match="NO_SUCH_VARIABLE is not set"):
         collections.every(engine)
 
 
