@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import anyio.to_thread
 import structlog
 from pydantic import BaseModel, Field, StringConstraints
+from sqlalchemy import Engine
 from starlette.responses import Response
 
 from smartypants.api.bodies import NO_BODY
@@ -127,10 +129,13 @@ def describe(row: documents.Document) -> Document:
 
 
 def readable(
-    services: Services, document_id: str, principals: tuple[str, ...]
+    services: Services,
+    document_id: str,
+    principals: tuple[str, ...],
+    get: Callable[[Engine, str], documents.Document] = documents.get,
 ) -> documents.Document:
     """Raises `DocumentNotFound`, the same for one that is not there and one not for the caller."""
-    row = documents.get(services.engine, document_id)
+    row = get(services.engine, document_id)
     if row.acl_id not in acls.allowed_acl_ids(services.engine, principals):
         raise DocumentNotFound(
             f"There is no document {document_id!r}.", "GET /v1/documents lists them."

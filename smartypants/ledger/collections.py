@@ -10,7 +10,16 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
 from smartypants.ledger.database import reading
-from smartypants.ledger.schema import collections, documents, jobs, sources
+from smartypants.ledger.schema import (
+    collections,
+    documents,
+    generations,
+    jobs,
+    relations,
+    sources,
+    staged,
+    versions,
+)
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -98,6 +107,13 @@ def forget(engine: Engine, name: str) -> list[str]:
     with engine.begin() as connection:
         mine = documents.c.collection == name
         ids = list(connection.execute(select(documents.c.id).where(mine)).scalars())
+        theirs = select(documents.c.id).where(mine).scalar_subquery()
+        connection.execute(delete(versions).where(versions.c.document_id.in_(theirs)))
+        for end in (relations.c.document_id, relations.c.other_id):
+            connection.execute(delete(relations).where(end.in_(theirs)))
+        besides = select(generations.c.physical).where(generations.c.collection == name)
+        connection.execute(delete(staged).where(staged.c.physical.in_(besides.scalar_subquery())))
+        connection.execute(delete(generations).where(generations.c.collection == name))
         connection.execute(delete(documents).where(mine))
         connection.execute(delete(jobs).where(jobs.c.collection == name))
         connection.execute(delete(sources).where(sources.c.collection == name))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Engine, Update, and_, case, update
 
+from smartypants.ledger import versions
 from smartypants.ledger.collections import move_epoch
 from smartypants.ledger.database import BATCH
 from smartypants.ledger.schema import documents
@@ -48,8 +49,10 @@ def commit(
     """
     now = time.time()
     with engine.begin() as connection:
+        if indexed:
+            move_epoch(connection, collection)
         for item in indexed:
-            connection.execute(
+            done = connection.execute(
                 _undeleted(item.document_id).values(
                     state=DocumentState.INDEXED,
                     indexed_version=item.version,
@@ -65,6 +68,14 @@ def commit(
                     indexed_at=now,
                 )
             )
+            if done.rowcount:
+                versions.begin(
+                    connection,
+                    item.document_id,
+                    item.version,
+                    chunk_count=item.chunk_count,
+                    at=now,
+                )
         for bad in failed:
             connection.execute(
                 _undeleted(bad.document_id).values(
@@ -77,8 +88,6 @@ def commit(
                     updated_at=now,
                 )
             )
-        if indexed:
-            move_epoch(connection, collection)
 
 
 def keep(engine: Engine, document_ids: Sequence[str]) -> None:
@@ -96,14 +105,15 @@ def keep(engine: Engine, document_ids: Sequence[str]) -> None:
 def begin_again(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
     """Have documents indexed anew, whatever was indexed of them; until then they are hidden."""
     with engine.begin() as connection:
+        move_epoch(connection, collection)
         for start in range(0, len(document_ids), BATCH):
             ids = sorted(document_ids)[start : start + BATCH]
+            versions.end(connection, ids, at=time.time())
             connection.execute(
                 update(documents)
                 .where(documents.c.id.in_(ids), documents.c.state != DocumentState.DELETED)
                 .values(state=DocumentState.PENDING, indexed_version=None, attempts=0)
             )
-        move_epoch(connection, collection)
 
 
 def _retry_at(now: float) -> ColumnElement[float]:
@@ -120,15 +130,17 @@ def _undeleted(document_id: str) -> Update:
 
 def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
     """Hide documents from every search, at once. Their chunks are removed afterwards."""
+    now = time.time()
     with engine.begin() as connection:
+        move_epoch(connection, collection)
         for start in range(0, len(document_ids), BATCH):
             ids = document_ids[start : start + BATCH]
             connection.execute(
                 update(documents)
                 .where(documents.c.id.in_(ids))
-                .values(state=DocumentState.DELETED, updated_at=time.time())
+                .values(state=DocumentState.DELETED, updated_at=now)
             )
-        move_epoch(connection, collection)
+            versions.end(connection, ids, at=now)
 
 
 def mark_purged(engine: Engine, document_id: str) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from sqlalchemy import Engine, RowMapping, select
 
-from smartypants.ledger import acls
+from smartypants.ledger import acls, relations
 from smartypants.ledger.database import BATCH, reading, upsert
 from smartypants.ledger.schema import documents, sources
 from smartypants.types import DocumentRef, DocumentState
@@ -101,6 +101,7 @@ def list_documents(
                 pending, unchanged = pending + due, unchanged + (not due)
                 rows.append(_row(ref, row, due, collection, job_id, acl_ids[ref.principals]))
             connection.execute(upsert(engine, documents, rows, *_LISTED_COLUMNS))
+            relations.state(connection, part)
     return Listed(pending, unchanged)
 
 
