@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from deployments.cli_ingest import ingest
+from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
 from smartypants.cli import inspect, query
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(ingest)
+app.command()(reindex)
 app.command()(query.search)
 app.command()(query.ask)
 app.command()(jobs)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from smartypants.errors import DocumentTooLarge, DocumentUnreadable
+from smartypants import texts
+from smartypants.errors import DocumentTooLarge, DocumentUnreadable, NotFound
 from smartypants.outline import body_start, outline
 from smartypants.parsing import IsolatedParser
 from smartypants.protocols import BlobStore, Chunker, Connector
@@ -60,9 +61,52 @@ def read(
     version = content_version(data)
     if version == indexed_version:
         return None
-    blobs.put(f"raw/{ref.document_id}/{version}", data)
+    blobs.put(texts.raw_key(ref.document_id, version), data)
     parsed = clean(parser.parse(data, name=ref.name, media_type=ref.media_type))
-    blobs.put(f"text/{ref.document_id}/{version}", parsed.text.encode())
+    texts.keep(blobs, ref.document_id, version, parsed)
+    return _cut(ref, version, parsed, chunker)
+
+
+def reread(
+    ref: DocumentRef,
+    version: str,
+    *,
+    blobs: BlobStore,
+    parser: IsolatedParser,
+    chunker: Chunker,
+) -> ReadDocument:
+    """Cut a version that was read before, from what was kept of it; the source is not asked.
+
+    Of one that was read when page marks were not kept yet, the raw bytes are parsed again.
+    Raises `DocumentError` like `read`, also if nothing is left of it.
+    """
+    try:
+        parsed = texts.load(blobs, ref.document_id, version)
+    except NotFound:
+        parsed = _parse_again(ref, version, blobs, parser)
+    return _cut(ref, version, parsed, chunker)
+
+
+def _parse_again(
+    ref: DocumentRef, version: str, blobs: BlobStore, parser: IsolatedParser
+) -> ParsedDocument:
+    try:
+        data = blobs.get(texts.raw_key(ref.document_id, version))
+    except NotFound:
+        pass
+    else:
+        parsed = clean(parser.parse(data, name=ref.name, media_type=ref.media_type))
+        texts.keep(blobs, ref.document_id, version, parsed)
+        return parsed
+    try:
+        return ParsedDocument(texts.load_text(blobs, ref.document_id, version))
+    except NotFound as exc:
+        raise DocumentUnreadable(
+            f"Nothing is kept of {ref.name}.", "Ingest it from its source again."
+        ) from exc
+
+
+def _cut(ref: DocumentRef, version: str, parsed: ParsedDocument, chunker: Chunker) -> ReadDocument:
     title = ref.metadata.get("title") or parsed.title or _first_heading(parsed.text) or ref.name
     chunks = cut(parsed, ref.document_id, version, title=title, chunker=chunker)
     if not chunks:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import Engine
 from starlette.responses import Response
 
+from smartypants import texts
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.fields import (
     CollectionName,
@@ -171,7 +172,7 @@ def _text(blobs: BlobStore, row: documents.Document) -> str | None:
     if row.indexed_version is None:
         return None
     try:
-        return blobs.get(f"text/{row.id}/{row.indexed_version}").decode()
+        return texts.load_text(blobs, row.id, row.indexed_version)
     except NotFound:  # a newer version was indexed, or the document deleted, meanwhile
         return None
 

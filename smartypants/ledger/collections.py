@@ -47,13 +47,12 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
             f"{name!r} is not a collection name.",
             "Use up to 63 lower-case letters, digits and underscores, a letter first.",
         )
-    slug = re.sub(r"[^a-z0-9]+", "_", embedding_model.rsplit("/", 1)[-1].lower()).strip("_")
     with engine.begin() as connection:
         row = connection.execute(select(collections).where(collections.c.name == name)).first()
         if row is None:
             values = {
                 "name": name,
-                "physical": f"{name}__{slug}__v1",
+                "physical": physical_name(name, embedding_model, 1),
                 "embedding_model": embedding_model,
                 "dimension": dimension,
                 "epoch": 0,
@@ -66,13 +65,19 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
     return found
 
 
+def physical_name(name: str, embedding_model: str, number: int) -> str:
+    """The name of a collection in the vector store, a new one for each generation."""
+    slug = re.sub(r"[^a-z0-9]+", "_", embedding_model.rsplit("/", 1)[-1].lower()).strip("_")
+    return f"{name}__{slug}__v{number}"
+
+
 def check_model(collection: Collection, embedding_model: str) -> None:
     """Raises `EmbeddingModelMismatch` unless the collection was embedded with this model."""
     if collection.embedding_model != embedding_model:
         raise EmbeddingModelMismatch(
             f"Collection {collection.name!r} was embedded with {collection.embedding_model}, "
             f"not with {embedding_model}.",
-            "Set embedder.model to the former, or ingest into another collection.",
+            "Set embedder.model to the former, or embed it anew with `smartypants reindex`.",
         )
 
 

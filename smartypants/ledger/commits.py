@@ -6,12 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Engine, Update, and_, case, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, select, update
 
+from smartypants.errors import Unavailable
 from smartypants.ledger import versions
 from smartypants.ledger.collections import move_epoch
 from smartypants.ledger.database import BATCH
-from smartypants.ledger.schema import documents
+from smartypants.ledger.schema import collections, documents
 from smartypants.types import DocumentState
 
 RETRY_S = 2.0
@@ -40,17 +41,24 @@ class Failed:
 
 
 def commit(
-    engine: Engine, collection: str, indexed: Sequence[Indexed], failed: Sequence[Failed]
+    engine: Engine,
+    collection: str,
+    indexed: Sequence[Indexed],
+    failed: Sequence[Failed],
+    *,
+    physical: str | None = None,
 ) -> None:
     """One transaction: these documents are searchable in these versions, those failed.
 
     A failed document keeps the version that was searchable before. One that was deleted in
-    the meantime stays deleted.
+    the meantime stays deleted. `physical` is where the chunks were written: raises
+    `Unavailable` if searches use another one by now, and the work is to be done again.
     """
     now = time.time()
     with engine.begin() as connection:
         if indexed:
             move_epoch(connection, collection)
+            _check_physical(connection, collection, physical)
         for item in indexed:
             done = connection.execute(
                 _undeleted(item.document_id).values(
@@ -88,6 +96,15 @@ def commit(
                     updated_at=now,
                 )
             )
+
+
+def _check_physical(connection: Connection, collection: str, physical: str | None) -> None:
+    query = select(collections.c.physical).where(collections.c.name == collection)
+    if physical is not None and connection.execute(query).scalar() != physical:
+        raise Unavailable(
+            f"Collection {collection!r} was indexed anew in the meantime.",
+            "What was going on then is done again.",
+        )
 
 
 def keep(engine: Engine, document_ids: Sequence[str]) -> None:
