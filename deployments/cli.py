@@ -16,7 +16,7 @@ from deployments.cli_ingest import ingest
 from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
-from smartypants.cli import inspect, query
+from smartypants.cli import inspect, query, transfer
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.errors import SetupError
@@ -36,6 +36,8 @@ app.command()(reindex)
 app.command()(query.search)
 app.command()(query.ask)
 app.command()(jobs)
+app.command()(transfer.export)
+app.command("import")(transfer.import_)
 app.command()(inspect.status)
 app.command()(inspect.doctor)
 

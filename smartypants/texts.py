@@ -53,6 +53,24 @@ def load(blobs: BlobStore, document_id: str, version: str) -> ParsedDocument:
     return ParsedDocument(text, found.title, pages, found.metadata)
 
 
+def load_found(blobs: BlobStore, document_id: str, version: str) -> str | None:
+    """What was found besides the text, as JSON; None where that was not kept."""
+    try:
+        return blobs.get(f"{text_key(document_id, version)}.json").decode()
+    except NotFound:
+        return None
+
+
+def keep_again(
+    blobs: BlobStore, document_id: str, version: str, text: str, found: str | None
+) -> None:
+    """Keep what `load_text` and `load_found` gave elsewhere."""
+    key = text_key(document_id, version)
+    if found is not None:
+        blobs.put(f"{key}.json", found.encode())
+    blobs.put(key, text.encode())
+
+
 def load_text(blobs: BlobStore, document_id: str, version: str) -> str:
     """The Markdown alone. Raises `NotFound`."""
     return blobs.get(text_key(document_id, version)).decode()

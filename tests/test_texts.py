@@ -59,8 +59,8 @@ class Once:
 
     def __init__(self, folder: Path, blobs: ArrowBlobStore, parser: IsolatedParser, minilm: Path):
         pages = [
-            ["The lighthouse is white.", "It has a red door."],
-            ["The ferry leaves at nine.", "It is never late."],
+            [(12, "The lighthouse is white."), (12, "It has a red door.")],
+            [(12, "The ferry leaves at nine."), (12, "It is never late.")],
         ]
         path = folder / "island.pdf"
         path.write_bytes(make_pdf(pages))

@@ -25,6 +25,23 @@ STATED = tuple(kind for kind in RelationKind if kind != RelationKind.MOVED_FROM)
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """A row of `relations`."""
+
+    document_id: str
+    kind: str
+    other_id: str
+    created_at: float
+
+
+def of(engine: Engine, document_ids: Sequence[str]) -> list[Edge]:
+    """What a few hundred documents are to others."""
+    mine = select(relations).where(relations.c.document_id.in_(document_ids))
+    with reading(engine) as connection:
+        return [Edge(**row._mapping) for row in connection.execute(mine)]
+
+
+@dataclass(frozen=True, slots=True)
 class Related:
     """What the document asked for is to this other one."""
 

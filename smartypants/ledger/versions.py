@@ -34,6 +34,16 @@ def history(engine: Engine, document_id: str) -> list[Version]:
         return [Version(**row._mapping) for row in connection.execute(ordered)]
 
 
+def histories(engine: Engine, document_ids: Sequence[str]) -> dict[str, list[Version]]:
+    """Of a few hundred documents, oldest first; without those that have none."""
+    theirs = select(versions).where(versions.c.document_id.in_(document_ids))
+    found: dict[str, list[Version]] = {}
+    with reading(engine) as connection:
+        for row in connection.execute(theirs.order_by(versions.c.indexed_at)):
+            found.setdefault(row.document_id, []).append(Version(**row._mapping))
+    return found
+
+
 def begin(
     connection: Connection, document_id: str, version: str, *, chunk_count: int, at: float
 ) -> None:

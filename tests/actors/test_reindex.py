@@ -30,6 +30,7 @@ from tests.pdfs import make_pdf
 
 pytestmark = [pytest.mark.ray, pytest.mark.integration]
 
+PAGES = [[(12.0, "The ferry leaves at nine.")], [(12.0, "It is never late.")]]
 SENTENCES = [f"Lighthouse {n} stands on cliff {n} and has a red door." for n in range(30)]
 
 
@@ -122,7 +123,7 @@ def site(installed: Settings, tmp_path: Path) -> Site:
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "lights.md").write_text("# Lights\n\n" + "\n\n".join(SENTENCES))
-    (folder / "island.pdf").write_bytes(make_pdf([["The ferry leaves at nine."], ["It is late."]]))
+    (folder / "island.pdf").write_bytes(make_pdf(PAGES))
     for n in range(4):
         (folder / f"note{n}.md").write_text(f"# Note {n}\n\nWindmill {n} is old.")
     return Site(installed, wiring.open_ledger(installed), folder, f"c{uuid.uuid4().hex[:8]}")
