@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from sqlalchemy import Engine
@@ -20,6 +20,10 @@ from smartypants.settings import IngestSettings
 log = structlog.get_logger(__name__)
 
 
+Record = Callable[[Sequence[Indexed], Sequence[Failed]], None]
+"""Notes in the ledger what became of documents, in one transaction."""
+
+
 class Committer:
     """Collects finished documents; makes them durable, commits to the ledger, then cleans up.
 
@@ -34,12 +38,14 @@ class Committer:
         collection: Collection,
         settings: IngestSettings,
         progress: Progress,
+        record: Record | None = None,
     ) -> None:
         self._engine = engine
         self._vectors = vectors
         self._collection = collection
         self._settings = settings
         self._progress = progress
+        self._record = record or self._commit
         self._indexed: list[Indexed] = []
         self._stale: set[str] = set()
         self._unchanged: list[str] = []
@@ -73,7 +79,7 @@ class Committer:
         whole: list[Indexed] = []
         if self._indexed:
             whole = patiently(lambda: self._durable(physical), self._settings.patience_s)
-        commits.commit(self._engine, self._collection.name, whole, self._failed)
+        self._record(whole, self._failed)
         commits.keep(self._engine, self._unchanged)
         stale = {
             item.document_id: (item.version, item.chunk_count)
@@ -93,6 +99,10 @@ class Committer:
         self._indexed, self._unchanged, self._failed = [], [], []
         self._stale = set()
         return True
+
+    def _commit(self, whole: Sequence[Indexed], failed: Sequence[Failed]) -> None:
+        name, physical = self._collection.name, self._collection.physical
+        commits.commit(self._engine, name, whole, failed, physical=physical)
 
     def _durable(self, physical: str) -> list[Indexed]:
         """Flush, then ask: a store that was killed in between may have lost what it took."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import Engine
@@ -21,7 +21,7 @@ from smartypants.errors import (
     SmartyPantsError,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import collections, documents, listing
+from smartypants.ledger import collections, documents, listing, moves
 from smartypants.ledger.jobs import Job
 from smartypants.progress import Progress
 from smartypants.settings import Settings
@@ -54,7 +54,8 @@ class IngestRequest:
     """What a job of the kind `ingest` asks for.
 
     `allow_prune` lets more documents go than `ingest.prune_max_share`; `listed` says that an
-    earlier run of the job has listed the source; `share` is the job's weight in the pipeline.
+    earlier run of the job has listed the source; `share` is the job's weight in the pipeline;
+    `since` (Unix time) is when the job was submitted.
     """
 
     job_id: str
@@ -62,6 +63,7 @@ class IngestRequest:
     allow_prune: bool = False
     listed: bool = False
     share: float = 1.0
+    since: float = field(default_factory=time.time)
 
     @classmethod
     def of(cls, job: Job) -> IngestRequest:
@@ -72,6 +74,7 @@ class IngestRequest:
             allow_prune=bool(job.params.get("allow_prune")),
             listed=bool(job.listed),
             share=2.0 ** (job.priority - 5),
+            since=job.created_at,
         )
 
 
@@ -239,10 +242,12 @@ def _prune(
     if request.source.kind == "uploads":
         return  # nobody lists uploads: they end only when somebody deletes them
     gone, total = documents.vanished(engine, source_id, request.job_id)
-    few = len(gone) <= settings.ingest.prune_min_documents
-    if not request.allow_prune and not few and len(gone) > settings.ingest.prune_max_share * total:
+    moved = moves.note_moves(engine, gone, job_id=request.job_id, since=request.since)
+    lost = len(gone) - len(moved)
+    few = lost <= settings.ingest.prune_min_documents
+    if not request.allow_prune and not few and lost > settings.ingest.prune_max_share * total:
         raise PruneRefused(
-            f"{len(gone)} of {total} documents of {request.source.uri} have gone; "
+            f"{lost} of {total} documents of {request.source.uri} have gone; "
             "they are still indexed.",
             "If that is right, ingest again with --prune.",
         )

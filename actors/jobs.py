@@ -16,8 +16,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from actors.ingest import IngestRequest, ingest
+from actors.reindex import ReindexRequest, reindex
 from actors.sharing import SharedPipeline, our_error
-from smartypants import wiring
+from smartypants import reindexing, wiring
 from smartypants.deleting import purge
 from smartypants.errors import SetupError, SmartyPantsError, Unavailable
 from smartypants.ledger import jobs, leases
@@ -166,6 +167,16 @@ class RunningJob:
 
     def _work(self) -> float | None:
         job = self._job
+        if job.kind == reindexing.KIND:
+            reindex(
+                ReindexRequest.of(job),
+                self._settings,
+                self._engine,
+                self._pipeline,
+                self,
+                self.progress,
+            )
+            return None
         if job.kind != "ingest":
             raise SetupError(f"There are no jobs of the kind {job.kind!r}.")
         due = ingest(

@@ -23,7 +23,7 @@ from smartypants.embedding_cache import cache_key
 from smartypants.errors import DocumentError, SmartyPantsError, Unavailable
 from smartypants.ledger.commits import Failed
 from smartypants.protocols import Connector, Vectors
-from smartypants.reading import read
+from smartypants.reading import ReadDocument, read, reread
 from smartypants.settings import Settings
 from smartypants.types import Chunk, DocumentRef
 
@@ -57,6 +57,8 @@ class Work:
     indexed_version: str | None
     fresh: bool = False
     """The vector store can hold nothing of it yet."""
+    stored: str | None = None
+    """A version whose kept text is cut anew; its source is not asked."""
     ticket: int = 0
     """Tells one way through the pipeline from another of the same document."""
 
@@ -115,14 +117,7 @@ class ReadDocuments:
 
     def _read(self, work: Work) -> list[Part]:
         try:
-            document = read(
-                work.ref,
-                connector=self._connector(work.source),
-                blobs=self._blobs,
-                extractor=self._extractor,
-                max_bytes=self._settings.parsing.max_document_bytes,
-                indexed_version=work.indexed_version,
-            )
+            document = self._reread(work, work.stored) if work.stored else self._fetch(work)
         except Exception as exc:  # noqa: BLE001 - the boundary: one document, a row in the ledger
             return [Part(work, failed=failure(work.ref, exc))]
         if document is None:
@@ -143,6 +138,21 @@ class ReadDocuments:
             )
             for number, start in enumerate(starts)
         ]
+
+    def _fetch(self, work: Work) -> ReadDocument | None:
+        return read(
+            work.ref,
+            connector=self._connector(work.source),
+            blobs=self._blobs,
+            extractor=self._extractor,
+            max_bytes=self._settings.parsing.max_document_bytes,
+            indexed_version=work.indexed_version,
+        )
+
+    def _reread(self, work: Work, version: str) -> ReadDocument:
+        return reread(
+            work.ref, version, blobs=self._blobs, parser=self._parser, chunker=self._chunker
+        )
 
 
 class EmbedChunks:

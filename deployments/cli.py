@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from deployments.cli_ingest import ingest
+from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
-from smartypants.cli import inspect, ledger, query
+from smartypants.cli import inspect, ledger, query, transfer
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.errors import SetupError
@@ -31,9 +32,12 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(ingest)
+app.command()(reindex)
 app.command()(query.search)
 app.command()(query.ask)
 app.command()(jobs)
+app.command()(transfer.export)
+app.command("import")(transfer.import_)
 app.command()(inspect.status)
 app.command()(inspect.doctor)
 app.add_typer(ledger.app)

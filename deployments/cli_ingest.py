@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,8 +51,11 @@ def ingest(
             ended = _hand_over(settings, sources, name, prune=prune, wait=wait)
         else:
             configure_logs(settings.log.model_copy(update={"level": "warning"}))
-            ended = _here(settings, sources, name, prune=prune)
-        _report(wiring.open_ledger(settings), ended, as_json=json)
+            ended = run_here(
+                settings,
+                lambda engine: [_submit(engine, item, name, prune=prune) for item in sources],
+            )
+        report(wiring.open_ledger(settings), ended, as_json=json)
 
 
 def _source(text: str) -> Source:
@@ -69,24 +73,26 @@ def _hand_over(
 ) -> list[Job]:
     engine = wiring.open_ledger(settings)
     submitted = [_submit(engine, source, collection, prune=prune) for source in sources]
-    return [_follow(engine, job.id) for job in submitted] if wait else submitted
+    return [follow(engine, job.id) for job in submitted] if wait else submitted
 
 
-def _here(settings: Settings, sources: list[Source], collection: str, *, prune: bool) -> list[Job]:
+def run_here(settings: Settings, submit: Callable[[Engine], list[Job]]) -> list[Job]:
+    """Start what jobs need, submit some, and show their progress until they have ended."""
     from actors.jobs import run_jobs
     from deployments.local import stores
 
     with err.status("Starting Ray and the vector store …") as spinner, stores(settings, "ingest"):
         spinner.stop()
         engine = wiring.open_ledger(settings)
-        submitted = [_submit(engine, source, collection, prune=prune).id for source in sources]
+        migrate(engine)
+        submitted = [job.id for job in submit(engine)]
         stop = threading.Event()
         runner = threading.Thread(
             target=run_jobs, args=(settings, stop), kwargs={"only": tuple(submitted)}
         )
         runner.start()
         try:
-            return [_follow(engine, job_id) for job_id in submitted]
+            return [follow(engine, job_id) for job_id in submitted]
         finally:
             stop.set()
             runner.join()
@@ -99,7 +105,7 @@ def _submit(engine: Engine, source: Source, collection: str, *, prune: bool) -> 
     return jobs.submit(engine, "ingest", collection, params)
 
 
-def _follow(engine: Engine, job_id: str) -> Job:
+def follow(engine: Engine, job_id: str) -> Job:
     """Show a job's progress until it has ended."""
     with Progress(
         TextColumn("{task.description}"),
@@ -128,7 +134,8 @@ def _show(bar: Progress, task: TaskID, job: Job) -> None:
     )
 
 
-def _report(engine: Engine, ended: list[Job], *, as_json: bool) -> None:
+def report(engine: Engine, ended: list[Job], *, as_json: bool) -> None:
+    """Print what jobs did. Ends the command with 1 if one of them failed."""
     if as_json:
         print_json({"jobs": [asdict(job) for job in ended]})
     for job in ended if not as_json else []:

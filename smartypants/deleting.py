@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 
 from smartypants import wiring
-from smartypants.ledger import collections, commits, documents
+from smartypants.ledger import collections, commits, documents, generations
 from smartypants.protocols import BlobStore, VectorStore
 from smartypants.settings import Settings
 
@@ -22,9 +22,9 @@ def remove_documents(
 
 def purge(engine: Engine, collection: str, vectors: VectorStore, blobs: BlobStore) -> int:
     """Remove what is left of a collection's deleted documents; how many there were. Idempotent."""
-    physical = collections.get(engine, collection).physical
     left = documents.unpurged(engine, collection)
-    vectors.delete_versions(physical, {row.id: None for row in left})
+    for physical in generations.physicals(engine, collection) if left else []:
+        vectors.delete_versions(physical, {row.id: None for row in left})
     for row in left:
         blobs.delete(f"raw/{row.id}")
         blobs.delete(f"text/{row.id}")
@@ -36,9 +36,10 @@ def drop_collection(
     engine: Engine, collection: str, vectors: VectorStore, blobs: BlobStore
 ) -> None:
     """Remove a collection with everything in it. Raises `CollectionNotFound`."""
-    physical = collections.get(engine, collection).physical
+    physicals = generations.physicals(engine, collection)
     document_ids = collections.forget(engine, collection)  # hidden from here on
-    vectors.drop(physical)
+    for physical in physicals:
+        vectors.drop(physical)
     for document_id in document_ids:
         blobs.delete(f"raw/{document_id}")
         blobs.delete(f"text/{document_id}")

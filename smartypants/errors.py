@@ -4,6 +4,7 @@
     ├── InvalidRequest            400  the caller can mend it
     │   ├── ValidationFailed      422  a field is wrong
     │   ├── PayloadTooLarge       413
+    │   ├── ExportInvalid              files to import are damaged or missing
     │   └── UnsupportedMediaType  415
     ├── NotFound                  404
     │   ├── CollectionNotFound
@@ -74,6 +75,11 @@ class PayloadTooLarge(InvalidRequest):
     code = "payload_too_large"
     status = 413
     title = "The request is too large"
+
+
+class ExportInvalid(InvalidRequest):
+    code = "export_invalid"
+    title = "The export can't be imported"
 
 
 class UnsupportedMediaType(InvalidRequest):

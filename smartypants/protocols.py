@@ -100,6 +100,11 @@ class VectorStore(Protocol):
         """Idempotent."""
         ...
 
+    def expose(self, physical: str) -> None:
+        """Let the collection's own name in the store, where it has one, stand for this physical
+        one from now on. Idempotent."""
+        ...
+
     def upsert(
         self,
         physical: str,

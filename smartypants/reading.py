@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from smartypants import texts
 from smartypants.chunking import assemble, clean_line
-from smartypants.errors import DocumentTooLarge
-from smartypants.extracting import IsolatedExtractor
+from smartypants.errors import DocumentTooLarge, DocumentUnreadable, NotFound
+from smartypants.extracting import Extraction, IsolatedExtractor
 from smartypants.protocols import BlobStore, Connector
-from smartypants.types import Chunk, DocumentRef, content_version
+from smartypants.types import Chunk, DocumentRef, ParsedDocument, content_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,52 @@ def read(
     version = content_version(data)
     if version == indexed_version:
         return None
-    blobs.put(f"raw/{ref.document_id}/{version}", data)
+    blobs.put(texts.raw_key(ref.document_id, version), data)
+    return _extract(ref, version, data, blobs, extractor)
+
+
+def reread(
+    ref: DocumentRef, version: str, *, blobs: BlobStore, extractor: IsolatedExtractor
+) -> ReadDocument:
+    """Cut a version that was read before, from what was kept of it; the source is not asked.
+
+    Of one that was read when page marks were not kept yet, the raw bytes are extracted again.
+    Raises `DocumentError` like `read`, also if nothing is left of it.
+    """
+    try:
+        kept = texts.load(blobs, ref.document_id, version)
+    except NotFound:
+        try:
+            data = blobs.get(texts.raw_key(ref.document_id, version))
+        except NotFound:
+            kept = _text_alone(ref, version, blobs)
+        else:
+            return _extract(ref, version, data, blobs, extractor)
+    spans = extractor.split(kept.text, kept.pages, name=ref.name)
+    return _document(
+        ref, version, Extraction(kept.text, spans, kept.title, kept.pages, kept.metadata)
+    )
+
+
+def _extract(
+    ref: DocumentRef, version: str, data: bytes, blobs: BlobStore, extractor: IsolatedExtractor
+) -> ReadDocument:
     found = extractor.extract(data, name=ref.name, media_type=ref.media_type)
-    blobs.put(f"text/{ref.document_id}/{version}", found.text.encode())
+    kept = ParsedDocument(found.text, found.title, found.pages, found.metadata)
+    texts.keep(blobs, ref.document_id, version, kept)
+    return _document(ref, version, found)
+
+
+def _text_alone(ref: DocumentRef, version: str, blobs: BlobStore) -> ParsedDocument:
+    try:
+        return ParsedDocument(texts.load_text(blobs, ref.document_id, version))
+    except NotFound as exc:
+        raise DocumentUnreadable(
+            f"Nothing is kept of {ref.name}.", "Ingest it from its source again."
+        ) from exc
+
+
+def _document(ref: DocumentRef, version: str, found: Extraction) -> ReadDocument:
     given = clean_line(ref.metadata.get("title", ""))
     title = given or found.title or clean_line(ref.name)
     chunks = assemble(

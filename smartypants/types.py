@@ -39,12 +39,30 @@ class DocumentState(StrEnum):
     DELETED = "deleted"
 
 
+class RelationKind(StrEnum):
+    """What a document is to another one. `moved_from` is found out, the others are stated."""
+
+    ATTACHMENT_OF = "attachment_of"
+    REPLY_TO = "reply_to"
+    PART_OF = "part_of"
+    MOVED_FROM = "moved_from"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What a document is to the document with this URI in the same source."""
+
+    kind: RelationKind
+    uri: str
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
     """Where a document is and how to notice that it changed, without reading it.
 
     `etag` is the source's cheap change marker (an S3 ETag, `mtime-size` of a file). `metadata`
     is what the source says of it; a `title` there beats the one that the parser finds.
+    `relations` need not be listed in any order.
     """
 
     source_id: str
@@ -55,6 +73,7 @@ class DocumentRef:
     media_type: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     principals: tuple[str, ...] = (PUBLIC,)
+    relations: tuple[Relation, ...] = ()
 
     @property
     def document_id(self) -> str:

@@ -64,6 +64,13 @@ def open_blobs(settings: Settings) -> BlobStore:
     return blobs
 
 
+def open_folder(settings: Settings, uri: str) -> BlobStore:
+    """A folder by its path or URI, for files that users name themselves."""
+    absolute = uri if "://" in uri else Path(uri).expanduser().absolute().as_uri()
+    folder: BlobStore = registry.load("blobstores", "arrow")(uri=absolute)
+    return folder
+
+
 def open_vectors(settings: Settings) -> VectorStore:
     """Raises `SetupError` for the embedded server on another machine."""
     if settings.embedded_vectors:

@@ -8,7 +8,7 @@ import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
-from smartypants import wiring
+from smartypants import reindexing, wiring
 from smartypants.api.bodies import NO_BODY, json_body
 from smartypants.api.fields import Identifier, NoParams, Params, RequestBody, Time, at
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
@@ -120,6 +120,21 @@ async def _delete(call: Call[None, CollectionPath]) -> Response:
     return Response(status_code=204)
 
 
+class AcceptedReindex(BaseModel):
+    """The job that does it; `GET /v1/jobs/{id}` says how far it is."""
+
+    job_id: str
+
+
+async def _reindex(call: Call[None, CollectionPath]) -> Response:
+    services = call.services
+    job = await anyio.to_thread.run_sync(
+        reindexing.submit, services.engine, services.settings, call.params.name
+    )
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    return json_response(AcceptedReindex(job_id=job.id), status=202, headers=headers)
+
+
 ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="GET",
@@ -153,6 +168,18 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=NO_BODY,
         params=CollectionPath,
         response=Collection,
+        errors=(CollectionNotFound,),
+    ),
+    Route(
+        method="POST",
+        path="/v1/collections/{name}/reindex",
+        tag="Collections",
+        summary="Cut and embed a collection anew, from the texts that were kept",
+        handler=_reindex,
+        body=NO_BODY,
+        params=CollectionPath,
+        response=AcceptedReindex,
+        status=202,
         errors=(CollectionNotFound,),
     ),
     Route(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import anyio.to_thread
 import structlog
 from pydantic import BaseModel, Field, StringConstraints
+from sqlalchemy import Engine
 from starlette.responses import Response
 
+from smartypants import texts
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.fields import (
     CollectionName,
@@ -127,10 +130,13 @@ def describe(row: documents.Document) -> Document:
 
 
 def readable(
-    services: Services, document_id: str, principals: tuple[str, ...]
+    services: Services,
+    document_id: str,
+    principals: tuple[str, ...],
+    get: Callable[[Engine, str], documents.Document] = documents.get,
 ) -> documents.Document:
     """Raises `DocumentNotFound`, the same for one that is not there and one not for the caller."""
-    row = documents.get(services.engine, document_id)
+    row = get(services.engine, document_id)
     if row.acl_id not in acls.allowed_acl_ids(services.engine, principals):
         raise DocumentNotFound(
             f"There is no document {document_id!r}.", "GET /v1/documents lists them."
@@ -166,7 +172,7 @@ def _text(blobs: BlobStore, row: documents.Document) -> str | None:
     if row.indexed_version is None:
         return None
     try:
-        return blobs.get(f"text/{row.id}/{row.indexed_version}").decode()
+        return texts.load_text(blobs, row.id, row.indexed_version)
     except NotFound:  # a newer version was indexed, or the document deleted, meanwhile
         return None
 

@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio.to_thread
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -37,11 +37,19 @@ from smartypants.errors import (
 )
 from smartypants.ledger import jobs, listing
 from smartypants.settings import Settings
-from smartypants.types import DocumentRef
+from smartypants.types import DocumentRef, RelationKind
 
 MULTIPART = "multipart/form-data"
 MAX_DOCUMENTS = 1000
+MAX_RELATIONS = 100
 _UNKNOWN_TYPES = ("", "application/octet-stream")  # what clients send who do not know
+
+
+class StatedRelation(RequestBody):
+    """What a document is to another upload of the collection, there already or not yet."""
+
+    kind: Literal["attachment_of", "reply_to", "part_of"]
+    name: DocumentName
 
 
 class TextDocument(RequestBody):
@@ -52,6 +60,9 @@ class TextDocument(RequestBody):
     media_type: MediaTypeName | None = Field(None, description="Default: by the name's ending.")
     title: Title | None = None
     metadata: Metadata = Field(default_factory=dict)
+    relations: Annotated[list[StatedRelation], Field(max_length=MAX_RELATIONS)] = Field(
+        default_factory=list
+    )
 
 
 class DocumentsRequest(RequestBody):
@@ -106,6 +117,7 @@ class Upload:
     data: bytes = field(repr=False)
     media_type: str | None
     metadata: Mapping[str, str]
+    relations: tuple[tuple[RelationKind, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +154,10 @@ def _from_json(body: DocumentsRequest, settings: Settings) -> Uploads:
     for item in body.documents:
         title = {"title": item.title} if item.title else {}
         metadata = {**item.metadata, **title}
-        documents.append(Upload(item.name, item.text.encode(), item.media_type, metadata))
+        relations = tuple((RelationKind(other.kind), other.name) for other in item.relations)
+        documents.append(
+            Upload(item.name, item.text.encode(), item.media_type, metadata, relations)
+        )
     return Uploads(body.collection or settings.default_collection, tuple(documents))
 
 
@@ -195,7 +210,11 @@ def accept(services: Services, uploads: Uploads) -> tuple[str, list[DocumentRef]
     )
     refs = [
         connector.accept(
-            item.data, name=item.name, media_type=item.media_type, metadata=item.metadata
+            item.data,
+            name=item.name,
+            media_type=item.media_type,
+            metadata=item.metadata,
+            relations=item.relations,
         )
         for item in uploads.documents
     ]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from smartypants.errors import DocumentUnreadable, NotFound
 from smartypants.protocols import BlobStore
-from smartypants.types import PUBLIC, DocumentRef, content_version, stable_id
+from smartypants.types import (
+    PUBLIC,
+    DocumentRef,
+    Relation,
+    RelationKind,
+    content_version,
+    stable_id,
+)
 
 URI = "upload:"
 
@@ -27,8 +34,12 @@ class UploadsConnector:
         media_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         principals: tuple[str, ...] = (PUBLIC,),
+        relations: Sequence[tuple[RelationKind, str]] = (),
     ) -> DocumentRef:
-        """Keep the bytes of an upload; the same name replaces the document of that name."""
+        """Keep the bytes of an upload; the same name replaces the document of that name.
+
+        `relations` name other uploads.
+        """
         ref = DocumentRef(
             source_id=self.source_id,
             uri=f"{URI}{name}",
@@ -38,6 +49,7 @@ class UploadsConnector:
             media_type=media_type,
             metadata=metadata or {},
             principals=principals,
+            relations=tuple(Relation(kind, f"{URI}{other}") for kind, other in relations),
         )
         self._blobs.put(_key(ref), data)
         return ref

@@ -69,6 +69,16 @@ def _possible(principal: str) -> bool:
     return storable(principal) == principal
 
 
+def principals(engine: Engine, acl_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """The principals of each id, ascending."""
+    found: dict[int, list[str]] = {acl_id: [] for acl_id in acl_ids}
+    query = select(acl_principals).where(acl_principals.c.acl_id.in_(sorted(found)))
+    with reading(engine) as connection:
+        for row in connection.execute(query):
+            found[row.acl_id].append(row.principal)
+    return {acl_id: tuple(sorted(members)) for acl_id, members in found.items()}
+
+
 def every_id(engine: Engine) -> tuple[int, ...]:
     """All ids, for operators of the machine; no caller of the API has them by this."""
     with reading(engine) as connection:

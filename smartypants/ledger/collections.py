@@ -11,7 +11,16 @@ from sqlalchemy import Connection, Engine, delete, select, update
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
 from smartypants.ledger.columns import fit
 from smartypants.ledger.database import lock, reading, upsert
-from smartypants.ledger.schema import collections, documents, jobs, sources
+from smartypants.ledger.schema import (
+    collections,
+    documents,
+    generations,
+    jobs,
+    relations,
+    sources,
+    staged,
+    versions,
+)
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MAX_SLUG = 100
@@ -41,10 +50,9 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
             f"{name!r} is not a collection name.",
             "Use up to 63 lower-case letters, digits and underscores, a letter first.",
         )
-    slug = re.sub(r"[^a-z0-9]+", "_", embedding_model.rsplit("/", 1)[-1].lower()).strip("_")
     values = {
         "name": name,
-        "physical": f"{name}__{slug[:MAX_SLUG]}__v1",
+        "physical": physical_name(name, embedding_model, 1),
         "embedding_model": embedding_model,
         "dimension": dimension,
         "epoch": 0,
@@ -61,13 +69,19 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
     return found
 
 
+def physical_name(name: str, embedding_model: str, number: int) -> str:
+    """The name of a collection in the vector store, a new one for each generation."""
+    slug = re.sub(r"[^a-z0-9]+", "_", embedding_model.rsplit("/", 1)[-1].lower()).strip("_")
+    return f"{name}__{slug[:MAX_SLUG]}__v{number}"
+
+
 def check_model(collection: Collection, embedding_model: str) -> None:
     """Raises `EmbeddingModelMismatch` unless the collection was embedded with this model."""
     if collection.embedding_model != fit(embedding_model, MAX_MODEL):
         raise EmbeddingModelMismatch(
             f"Collection {collection.name!r} was embedded with {collection.embedding_model}, "
             f"not with {embedding_model}.",
-            "Set embedder.model to the former, or ingest into another collection.",
+            "Set embedder.model to the former, or embed it anew with `smartypants reindex`.",
         )
 
 
@@ -119,6 +133,13 @@ def forget(engine: Engine, name: str) -> list[str]:
         mine = documents.c.collection == name
         ids = list(connection.execute(select(documents.c.id).where(mine)).scalars())
         lock(connection, documents, ids)
+        theirs = select(documents.c.id).where(mine).scalar_subquery()
+        connection.execute(delete(versions).where(versions.c.document_id.in_(theirs)))
+        for end in (relations.c.document_id, relations.c.other_id):
+            connection.execute(delete(relations).where(end.in_(theirs)))
+        besides = select(generations.c.physical).where(generations.c.collection == name)
+        connection.execute(delete(staged).where(staged.c.physical.in_(besides.scalar_subquery())))
+        connection.execute(delete(generations).where(generations.c.collection == name))
         connection.execute(delete(documents).where(mine))
         connection.execute(delete(jobs).where(jobs.c.collection == name))
         connection.execute(delete(sources).where(sources.c.collection == name))

@@ -6,11 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Engine, Update, and_, case, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, select, update
 
+from smartypants.errors import Unavailable
+from smartypants.ledger import versions
 from smartypants.ledger.collections import move_epoch
 from smartypants.ledger.database import BATCH, lock
-from smartypants.ledger.schema import documents
+from smartypants.ledger.schema import collections, documents
 from smartypants.types import DocumentState
 
 RETRY_S = 2.0
@@ -39,21 +41,28 @@ class Failed:
 
 
 def commit(
-    engine: Engine, collection: str, indexed: Sequence[Indexed], failed: Sequence[Failed]
+    engine: Engine,
+    collection: str,
+    indexed: Sequence[Indexed],
+    failed: Sequence[Failed],
+    *,
+    physical: str | None = None,
 ) -> None:
     """One transaction: these documents are searchable in these versions, those failed.
 
     A failed document keeps the version that was searchable before. One that was deleted in
-    the meantime stays deleted.
+    the meantime stays deleted. `physical` is where the chunks were written: raises
+    `Unavailable` if searches use another one by now, and the work is to be done again.
     """
     now = time.time()
     with engine.begin() as connection:
         if indexed:
             move_epoch(connection, collection)
+            _check_physical(connection, collection, physical)
         ids = [item.document_id for item in indexed] + [bad.document_id for bad in failed]
         lock(connection, documents, ids)
         for item in indexed:
-            connection.execute(
+            done = connection.execute(
                 _undeleted(item.document_id).values(
                     state=DocumentState.INDEXED,
                     indexed_version=item.version,
@@ -69,6 +78,14 @@ def commit(
                     indexed_at=now,
                 )
             )
+            if done.rowcount:
+                versions.begin(
+                    connection,
+                    item.document_id,
+                    item.version,
+                    chunk_count=item.chunk_count,
+                    at=now,
+                )
         for bad in failed:
             connection.execute(
                 _undeleted(bad.document_id).values(
@@ -81,6 +98,15 @@ def commit(
                     updated_at=now,
                 )
             )
+
+
+def _check_physical(connection: Connection, collection: str, physical: str | None) -> None:
+    query = select(collections.c.physical).where(collections.c.name == collection)
+    if physical is not None and connection.execute(query).scalar() != physical:
+        raise Unavailable(
+            f"Collection {collection!r} was indexed anew in the meantime.",
+            "What was going on then is done again.",
+        )
 
 
 def keep(engine: Engine, document_ids: Sequence[str]) -> None:
@@ -103,6 +129,7 @@ def begin_again(engine: Engine, collection: str, document_ids: Sequence[str]) ->
         lock(connection, documents, document_ids)
         for start in range(0, len(document_ids), BATCH):
             ids = sorted(document_ids)[start : start + BATCH]
+            versions.end(connection, ids, at=time.time())
             connection.execute(
                 update(documents)
                 .where(documents.c.id.in_(ids), documents.c.state != DocumentState.DELETED)
@@ -124,6 +151,7 @@ def _undeleted(document_id: str) -> Update:
 
 def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
     """Hide documents from every search, at once. Their chunks are removed afterwards."""
+    now = time.time()
     with engine.begin() as connection:
         move_epoch(connection, collection)
         lock(connection, documents, document_ids)
@@ -132,8 +160,9 @@ def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -
             connection.execute(
                 update(documents)
                 .where(documents.c.id.in_(ids))
-                .values(state=DocumentState.DELETED, updated_at=time.time())
+                .values(state=DocumentState.DELETED, updated_at=now)
             )
+            versions.end(connection, ids, at=now)
 
 
 def mark_purged(engine: Engine, document_id: str) -> None:

@@ -55,12 +55,24 @@ class Document:
 
 def get(engine: Engine, document_id: str) -> Document:
     """Raises `DocumentNotFound`, also for a deleted one."""
-    found = by_id(engine, [document_id]).get(document_id)
-    if found is None or found.state == DocumentState.DELETED:
-        raise DocumentNotFound(
-            f"There is no document {document_id!r}.", "GET /v1/documents lists them."
-        )
+    found = known(engine, document_id)
+    if found.state == DocumentState.DELETED:
+        raise _not_found(document_id)
     return found
+
+
+def known(engine: Engine, document_id: str) -> Document:
+    """The document, also a deleted one. Raises `DocumentNotFound`."""
+    found = by_id(engine, [document_id]).get(document_id)
+    if found is None:
+        raise _not_found(document_id)
+    return found
+
+
+def _not_found(document_id: str) -> DocumentNotFound:
+    return DocumentNotFound(
+        f"There is no document {document_id!r}.", "GET /v1/documents lists them."
+    )
 
 
 def by_id(engine: Engine, document_ids: Iterable[str]) -> dict[str, Document]:

@@ -142,6 +142,18 @@ def page(
         return [Job(**row._mapping) for row in connection.execute(query)]
 
 
+def running_since(engine: Engine, collection: str, *, before: float, besides: str) -> list[str]:
+    """Jobs on a collection that run and took it up before a time (Unix), besides one."""
+    query = select(jobs.c.id).where(
+        jobs.c.collection == collection,
+        jobs.c.state == JobState.RUNNING,
+        jobs.c.started_at < before,
+        jobs.c.id != besides,
+    )
+    with reading(engine) as connection:
+        return list(connection.execute(query).scalars())
+
+
 def cancel(engine: Engine, job_id: str) -> Job:
     """End a job; what it has indexed stays. A running one stops with its runner's next beat.
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from sqlalchemy import Engine, RowMapping, select
 
-from smartypants.ledger import acls
+from smartypants.ledger import acls, relations
 from smartypants.ledger.collections import hold
 from smartypants.ledger.columns import fit
 from smartypants.ledger.database import BATCH, lock, reading, upsert
@@ -115,6 +115,7 @@ def list_documents(
                 pending, unchanged = pending + due, unchanged + (not due)
                 rows.append(_row(ref, row, due, collection, job_id, acl_ids[ref.principals]))
             connection.execute(upsert(engine, documents, rows, *_LISTED_COLUMNS))
+            relations.state(connection, part)
     return Listed(pending, unchanged)
 
 

@@ -85,6 +85,55 @@ documents = Table(
     Index(None, "collection", "state"),
     Index(None, "source_id", "state"),
     Index(None, "job_id"),
+    Index(None, "indexed_version"),
+)
+
+# What was searchable of a document, and when. The rows outlive the document's deletion.
+versions = Table(
+    "versions",
+    metadata,
+    Column("document_id", String(32), primary_key=True),
+    Column("indexed_at", Float, primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("etag", String(300), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
+    Column("replaced_at", Float),  # null: it is what searches show
+)
+
+# "document_id is `kind` other_id": neither of them has to be there yet, or still.
+relations = Table(
+    "relations",
+    metadata,
+    Column("document_id", String(32), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("other_id", String(32), primary_key=True, index=True),
+    Column("created_at", Float, nullable=False),
+)
+
+# Physical collections besides the one that searches use: `filling` to take its place, or
+# `retired` and to be dropped.
+generations = Table(
+    "generations",
+    metadata,
+    Column("physical", String(200), primary_key=True),
+    Column("collection", String(64), ForeignKey("collections.name"), nullable=False, index=True),
+    Column("embedding_model", String(300), nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("recipe", String(64), nullable=False),  # a hash of how chunks and vectors are made
+    Column("state", String(16), nullable=False),
+    Column("changed_at", Float, nullable=False),
+)
+
+# What a generation that is being filled holds whole, flushed.
+staged = Table(
+    "staged",
+    metadata,
+    Column("physical", String(200), ForeignKey("generations.physical"), primary_key=True),
+    Column("document_id", String(32), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("acl_id", Integer, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
 )
 
 jobs = Table(

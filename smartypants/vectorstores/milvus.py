@@ -181,9 +181,18 @@ class MilvusVectorStore:
         for name in ("acl_id", "document_id"):
             index.add_index(name, index_type="INVERTED")
         client.create_collection(physical, schema=schema, index_params=index)
-        alias = physical.split("__", 1)[0]
-        if alias != physical and not client.has_collection(alias):
-            client.create_alias(physical, alias)
+        if not client.has_collection(_alias(physical)):
+            self.expose(physical)
+
+    @_mapped
+    def expose(self, physical: str) -> None:
+        alias = _alias(physical)
+        if alias == physical:
+            return
+        if self.client.has_collection(alias):
+            self.client.alter_alias(physical, alias)
+        else:
+            self.client.create_alias(physical, alias)
 
     def _nested(self, params: dict[str, float]) -> dict[str, Any]:
         # pymilvus flattens `params`; Milvus Lite reads only what is nested below that name.
@@ -328,6 +337,10 @@ class MilvusVectorStore:
             for alias in self.client.list_aliases(physical)["aliases"]:
                 self.client.drop_alias(alias)  # a Milvus server refuses to drop what has one
             self.client.drop_collection(physical)
+
+
+def _alias(physical: str) -> str:
+    return physical.split("__", 1)[0]
 
 
 def _row(chunk: Chunk, acl_id: int, source_id: str, now: int) -> dict[str, Any]:
