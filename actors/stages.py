@@ -150,9 +150,7 @@ class ReadDocuments:
         )
 
     def _reread(self, work: Work, version: str) -> ReadDocument:
-        return reread(
-            work.ref, version, blobs=self._blobs, parser=self._parser, chunker=self._chunker
-        )
+        return reread(work.ref, version, blobs=self._blobs, extractor=self._extractor)
 
 
 class EmbedChunks:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from smartypants import deleting
 from smartypants.blobstores.arrow import ArrowBlobStore
 from smartypants.errors import CollectionNotFound, NotFound, VectorStoreUnavailable
-from smartypants.ledger import collections, commits, documents
+from smartypants.ledger import collections, commits, documents, generations
 from smartypants.settings import Settings
 from smartypants.types import Chunk, Filters
 from smartypants.vectorstores.milvus import MilvusVectorStore
@@ -89,6 +89,26 @@ def test_store_that_fails_leaves_them_hidden(
     assert len(documents.unpurged(source.engine, source.collection)) == 1
     assert deleting.purge(source.engine, source.collection, milvus, blobs) == 1
     assert found(source, milvus) == set()
+
+
+def test_removed_from_a_generation_that_is_being_filled(
+    source: Source, milvus: MilvusVectorStore, blobs: ArrowBlobStore
+) -> None:
+    fill(source, milvus, blobs, "a.txt", "b.txt")
+    new, _ = generations.begin(
+        source.engine, source.collection, embedding_model="m", dimension=4, recipe="r"
+    )
+    milvus.create(new.physical, dimension=4)
+    for name in ("a.txt", "b.txt"):
+        chunk = Chunk(source.id_of(name), "v1", 0, f"Text of {name}", 0, 4)
+        milvus.upsert(new.physical, [chunk], UNIT[:1], acl_ids=[1], source_ids=["s"])
+    milvus.flush(new.physical)
+    source.delete("a.txt")
+    assert deleting.purge(source.engine, source.collection, milvus, blobs) == 1
+    [stored] = [item for batch in milvus.scan(new.physical) for item in batch]
+    assert stored.chunk.document_id == source.id_of("b.txt")
+    deleting.drop_collection(source.engine, source.collection, milvus, blobs)
+    assert not milvus.client.has_collection(new.physical)
 
 
 def test_dropped_collection(

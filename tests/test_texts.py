@@ -9,12 +9,12 @@ import pytest
 
 from smartypants import texts
 from smartypants.blobstores.arrow import ArrowBlobStore
-from smartypants.chunkers.markdown import MarkdownChunker
 from smartypants.connectors.filesystem import FilesystemConnector
 from smartypants.errors import DocumentUnreadable, NotFound
-from smartypants.parsing import IsolatedParser
+from smartypants.extracting import IsolatedExtractor
 from smartypants.reading import ReadDocument, read, reread
 from smartypants.types import DocumentRef, Mark, ParsedDocument
+from tests import extractors
 from tests.pdfs import make_pdf
 
 PARSED = ParsedDocument("# A\n\nText é.", "A", (Mark(0, "1"), Mark(5, "slide 2")), {"k": "v"})
@@ -26,14 +26,17 @@ def blobs(tmp_path: Path) -> ArrowBlobStore:
 
 
 @pytest.fixture(scope="module")
-def parser() -> Iterator[IsolatedParser]:
-    parser = IsolatedParser(timeout_s=60, memory_bytes=2**32, max_text_chars=10**6)
-    yield parser
-    parser.close()
+def coarse(minilm: Path) -> Iterator[IsolatedExtractor]:
+    extractor = extractors.make(extractors.markdown(minilm, max_tokens=60))
+    yield extractor
+    extractor.close()
 
 
-def chunker(minilm: Path, max_tokens: int) -> MarkdownChunker:
-    return MarkdownChunker(tokenizer_path=str(minilm / "tokenizer.json"), max_tokens=max_tokens)
+@pytest.fixture(scope="module")
+def fine(minilm: Path) -> Iterator[IsolatedExtractor]:
+    extractor = extractors.make(extractors.markdown(minilm, max_tokens=16))
+    yield extractor
+    extractor.close()
 
 
 def test_kept_whole(blobs: ArrowBlobStore) -> None:
@@ -57,7 +60,7 @@ def test_damaged(blobs: ArrowBlobStore, damage: bytes) -> None:
 class Once:
     """A PDF of two pages that was read, and whose source is gone."""
 
-    def __init__(self, folder: Path, blobs: ArrowBlobStore, parser: IsolatedParser, minilm: Path):
+    def __init__(self, folder: Path, blobs: ArrowBlobStore, extractor: IsolatedExtractor):
         pages = [
             [(12, "The lighthouse is white."), (12, "It has a red door.")],
             [(12, "The ferry leaves at nine."), (12, "It is never late.")],
@@ -66,57 +69,60 @@ class Once:
         path.write_bytes(make_pdf(pages))
         connector = FilesystemConnector(collection="docs", path=str(path))
         (self.ref,) = connector.discover()
-        self.blobs, self.parser = blobs, parser
-        self.first = self.read(connector, minilm)
+        self.blobs = blobs
+        self.first = self.read(connector, extractor)
         path.unlink()
 
-    def read(self, connector: FilesystemConnector, minilm: Path) -> ReadDocument:
+    def read(self, connector: FilesystemConnector, extractor: IsolatedExtractor) -> ReadDocument:
         found = read(
             self.ref,
             connector=connector,
             blobs=self.blobs,
-            parser=self.parser,
-            chunker=chunker(minilm, 60),
+            extractor=extractor,
             max_bytes=10**6,
             indexed_version=None,
         )
         assert found is not None
         return found
 
-    def reread(self, by: MarkdownChunker, ref: DocumentRef | None = None) -> ReadDocument:
+    def reread(self, by: IsolatedExtractor, ref: DocumentRef | None = None) -> ReadDocument:
         version = self.first.version
-        return reread(ref or self.ref, version, blobs=self.blobs, parser=self.parser, chunker=by)
+        return reread(ref or self.ref, version, blobs=self.blobs, extractor=by)
 
 
 @pytest.fixture
-def once(tmp_path: Path, blobs: ArrowBlobStore, parser: IsolatedParser, minilm: Path) -> Once:
-    return Once(tmp_path, blobs, parser, minilm)
+def once(tmp_path: Path, blobs: ArrowBlobStore, coarse: IsolatedExtractor) -> Once:
+    return Once(tmp_path, blobs, coarse)
 
 
-def test_cut_anew_without_the_source(once: Once, minilm: Path) -> None:
-    assert once.reread(chunker(minilm, 60)) == once.first
-    finer = once.reread(chunker(minilm, 16))
+def test_cut_anew_without_the_source(
+    once: Once, coarse: IsolatedExtractor, fine: IsolatedExtractor
+) -> None:
+    assert once.reread(coarse) == once.first
+    finer = once.reread(fine)
     assert len(finer.chunks) > len(once.first.chunks)
     assert [finer.chunks[0].page, finer.chunks[-1].page] == ["1", "2"]
     assert (finer.version, finer.title) == (once.first.version, once.first.title)
 
 
-def test_one_of_before_is_parsed_again(once: Once, minilm: Path, blobs: ArrowBlobStore) -> None:
+def test_one_of_before_is_parsed_again(
+    once: Once, coarse: IsolatedExtractor, blobs: ArrowBlobStore
+) -> None:
     key = texts.text_key(once.ref.document_id, once.first.version)
     blobs.delete(f"{key}.json")
-    assert once.reread(chunker(minilm, 60)) == once.first
+    assert once.reread(coarse) == once.first
     assert texts.load(blobs, once.ref.document_id, once.first.version).pages
 
 
 def test_without_raw_bytes_pages_are_unknown(
-    once: Once, minilm: Path, blobs: ArrowBlobStore
+    once: Once, coarse: IsolatedExtractor, blobs: ArrowBlobStore
 ) -> None:
     key = texts.text_key(once.ref.document_id, once.first.version)
     blobs.delete(f"{key}.json")
     blobs.delete(f"raw/{once.ref.document_id}")
-    found = once.reread(chunker(minilm, 60))
+    found = once.reread(coarse)
     assert [chunk.text for chunk in found.chunks] == [chunk.text for chunk in once.first.chunks]
     assert {chunk.page for chunk in found.chunks} == {None}
     blobs.delete(key)
     with pytest.raises(DocumentUnreadable, match="Nothing is kept"):
-        once.reread(chunker(minilm, 60))
+        once.reread(coarse)

@@ -7,6 +7,7 @@ searchable. A crash in between shows nothing, and running it again does what is 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +31,9 @@ from smartypants.transfer.manifest import Kind, Manifest
 from smartypants.types import DocumentState, stable_id
 
 BATCH = 500
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_VERSION = re.compile(r"[0-9A-Za-z_-]{1,64}")  # it becomes part of a path
 Report = Callable[[str, int], None]
 
 
@@ -160,6 +164,8 @@ class _Import:
                     updated_at=row["updated_at"],
                     indexed_at=row["indexed_at"],
                 )
+                if not (_ID.fullmatch(item.id) and _VERSION.fullmatch(item.version)):
+                    raise ValueError("its id or version is none")
             except (KeyError, ValueError, TypeError) as exc:
                 raise ExportInvalid(f"Document {row.get('id')} is damaged: {exc}") from exc
             self._ids[row["id"]] = item.id
@@ -215,9 +221,7 @@ class _Import:
         chunks, wanted = [], []
         for number, row in enumerate(table.drop_columns(["vector"]).to_pylist()):
             chunk = tables.chunk_of(row)
-            mine = self._ids.get(chunk.document_id)
-            if mine is None:
-                raise ExportInvalid(f"A chunk is of an unknown document {chunk.document_id!r}.")
+            mine = self._owner(row).id
             if mine in missing:
                 chunks.append(replace(chunk, document_id=mine))
                 wanted.append(number)
@@ -235,11 +239,18 @@ class _Import:
 
     def _write_blobs(self) -> None:
         for row in self._rows("texts", tables.TEXTS):
-            document_id = self._ids[row["document_id"]]
-            texts.keep_again(self._blobs, document_id, row["version"], row["text"], row["found"])
+            mine = self._owner(row)
+            texts.keep_again(self._blobs, mine.id, mine.version, row["text"], row["found"])
         for row in self._rows("raw", tables.RAW):
-            key = texts.raw_key(self._ids[row["document_id"]], row["version"])
-            self._blobs.put(key, row["data"])
+            mine = self._owner(row)
+            self._blobs.put(texts.raw_key(mine.id, mine.version), row["data"])
+
+    def _owner(self, row: Mapping[str, Any]) -> ImportedDocument:
+        """Raises `ExportInvalid` for a row of no document of the export."""
+        mine = self._ids.get(row["document_id"])
+        if mine is None:
+            raise ExportInvalid(f"A row is of an unknown document {row['document_id']!r}.")
+        return self._documents[mine]
 
     def _commit(self) -> None:
         every = list(self._documents.values())
@@ -249,7 +260,7 @@ class _Import:
         importing.add_versions(
             self._engine,
             [
-                row | {"document_id": self._ids[row["document_id"]]}
+                row | {"document_id": self._owner(row).id}
                 for row in self._rows("versions", tables.VERSIONS)
             ],
         )

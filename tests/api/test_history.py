@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smartypants.connectors.uploads import URI, UploadsConnector
-from smartypants.ledger import commits, listing
+from smartypants.ledger import commits, jobs, listing
 from smartypants.types import RelationKind
 from tests.api.test_documents import NOTE, index, upload
 
@@ -99,3 +99,17 @@ def test_deleted_documents_have_a_past(client, services):
     hers = hide(services, "hers")
     commits.mark_deleted(services.engine, "default", [hers])
     assert client.get(f"/v1/documents/{hers}/versions").status_code == 404
+
+
+def test_reindexing_is_a_job(client, services):
+    assert client.post("/v1/collections/default/reindex").status_code == 404
+    upload(client, NOTE)
+    response = client.post("/v1/collections/default/reindex")
+    assert response.status_code == 202
+    job = jobs.get(services.engine, response.json()["job_id"])
+    assert (job.kind, job.collection, job.state) == ("reindex", "default", "queued")
+    assert response.headers["location"] == f"/v1/jobs/{job.id}"
+    again = jobs.get(
+        services.engine, client.post("/v1/collections/default/reindex").json()["job_id"]
+    )
+    assert again.exclusive == job.exclusive  # one at a time runs

@@ -9,7 +9,8 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from smartypants.ledger import jobs, leases
-from smartypants.ledger.database import MIGRATIONS, connect, migrate
+from smartypants.ledger.database import connect
+from smartypants.ledger.migrating import MIGRATIONS, migrate
 
 
 def test_jobs_of_the_former_rules_are_queued_again(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Engine
 
 from smartypants.ledger import commits, versions
-from smartypants.ledger.database import MIGRATIONS, migrate
+from smartypants.ledger.migrating import MIGRATIONS, migrate
 from tests.ledger.conftest import Source
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import Engine
@@ -281,13 +282,27 @@ def damaged(folder: Path, how: str) -> None:
     elif how == "counts":
         manifest.write_text(json.dumps(found | {"chunks": 11}))
     elif how == "another table":
-        rows = pq.read_table(chunks).drop_columns(["page"])
-        pq.write_table(rows, chunks)
-        data = chunks.read_bytes()
-        entry = next(file for file in found["files"] if file["name"] == chunks.name)
-        entry["size"] = len(data)
-        entry["blake2b"] = hashlib.blake2b(data, digest_size=32).hexdigest()
-        manifest.write_text(json.dumps(found))
+        reseal(folder, pq.read_table(chunks).drop_columns(["page"]), chunks.name)
+    elif how in ("a version out of it", "unknown document"):
+        name, column, value = {
+            "a version out of it": ("documents-00000.parquet", "version", "../../x"),
+            "unknown document": ("texts-00000.parquet", "document_id", "f" * 32),
+        }[how]
+        rows = pq.read_table(folder / name)
+        values = pa.array([value] * rows.num_rows, pa.string())
+        reseal(folder, rows.set_column(rows.column_names.index(column), column, values), name)
+
+
+def reseal(folder: Path, rows: pa.Table, name: str) -> None:
+    """Exchange a table by somebody who knows how to write a manifest."""
+    pq.write_table(rows, folder / name)
+    data = (folder / name).read_bytes()
+    manifest = folder / "manifest.json"
+    found = json.loads(manifest.read_text())
+    entry = next(file for file in found["files"] if file["name"] == name)
+    entry["size"] = len(data)
+    entry["blake2b"] = hashlib.blake2b(data, digest_size=32).hexdigest()
+    manifest.write_text(json.dumps(found))
 
 
 def test_damaged_exports(site: Site, elsewhere: Site, filled: Source, folder: Path) -> None:
@@ -296,7 +311,7 @@ def test_damaged_exports(site: Site, elsewhere: Site, filled: Source, folder: Pa
     shutil.copytree(folder, whole)
     for how in (
         "no manifest", "manifest cut", "another version", "a path out of it", "missing", "cut",
-        "one bit", "counts", "another table",
+        "one bit", "counts", "another table", "a version out of it", "unknown document",
     ):  # fmt: skip
         shutil.rmtree(folder)
         shutil.copytree(whole, folder)

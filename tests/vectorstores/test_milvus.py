@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -77,3 +78,17 @@ def test_flushed_chunks_survive_a_restart(tmp_path: Path) -> None:
     finally:
         server.kill()
         server.wait()
+
+
+def test_exposed_generation_has_the_alias(milvus: MilvusVectorStore) -> None:
+    name = f"c{uuid.uuid4().hex[:8]}"
+    old, new = f"{name}__m__v1", f"{name}__m__v2"
+    for physical in (old, new):
+        milvus.create(physical, dimension=4)
+    assert milvus.client.describe_alias(name)["collection_name"] == old
+    for _ in range(2):
+        milvus.expose(new)
+        assert milvus.client.describe_alias(name)["collection_name"] == new
+    milvus.drop(old)
+    assert milvus.client.describe_alias(name)["collection_name"] == new
+    milvus.drop(new)
