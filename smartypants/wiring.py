@@ -25,6 +25,8 @@ from smartypants.protocols import (
     Connector,
     Embedder,
     Reranker,
+    TokenEmbedder,
+    Tokenizer,
     VectorStore,
 )
 from smartypants.settings import Settings
@@ -88,11 +90,25 @@ def make_embedder(settings: Settings, *, workers: int = 1) -> Embedder:
     embedder: Embedder = registry.load("embedders", settings.embedder.kind)(
         path=str(embedder_path(settings)),
         model=settings.embedder.model,
-        device=settings.embedder.device,
+        device=settings.embedder.device or (None if has_gpu(settings) else "cpu"),
         threads=threads,
         batch_tokens=settings.embedder.batch_tokens,
+        backend=settings.embedder.backend,
+        cache=settings.model_cache,
     )
     return embedder
+
+
+def make_tokenizer(settings: Settings) -> Tokenizer | None:
+    """What turns texts into tokens for `TokenEmbedder.embed_tokens`, without the model.
+
+    None where the embedder takes texts only.
+    """
+    plugin = registry.load("embedders", settings.embedder.kind)
+    if not issubclass(plugin, TokenEmbedder):
+        return None
+    tokenizer: Tokenizer = plugin.tokenizer(str(embedder_path(settings)))
+    return tokenizer
 
 
 def make_chunker(settings: Settings) -> Chunker:
