@@ -22,7 +22,7 @@ from smartypants import wiring
 from smartypants.embedding_cache import cache_key
 from smartypants.errors import DocumentError, SmartyPantsError, Unavailable
 from smartypants.ledger.commits import Failed
-from smartypants.protocols import Connector, Vectors
+from smartypants.protocols import Connector, TokenEmbedder, TokenIds, Vectors
 from smartypants.reading import ReadDocument, read, reread
 from smartypants.settings import Settings
 from smartypants.types import Chunk, DocumentRef
@@ -74,6 +74,8 @@ class Part:
     part: int = 0
     parts: int = 1
     chunks: tuple[Chunk, ...] = ()
+    tokens: tuple[TokenIds, ...] = ()
+    """Of each chunk, where they were made off the embedding actor."""
     vectors: Vectors | None = None
     unchanged: bool = False
     failed: Failed | None = None
@@ -90,6 +92,7 @@ class ReadDocuments:
         self._settings = settings
         self._blobs = wiring.open_blobs(settings)
         self._extractor = wiring.make_extractor(settings)
+        self._tokenizer = wiring.make_tokenizer(settings)
         self._connector = lru_cache(CONNECTORS)(self._open)
 
     def __call__(self, rows: Rows) -> Iterator[Rows]:
@@ -99,12 +102,18 @@ class ReadDocuments:
             found = self._read(work)
             seconds = {"read": time.perf_counter() - started}
             for part in [replace(found[0], seconds=seconds), *found[1:]]:
-                ready.append(part)
+                ready.append(self._tokenized(part))
                 if sum(len(part.chunks) for part in ready) >= self._settings.ingest.batch_chunks:
                     yield row(ready)
                     ready = []
         if ready:
             yield row(ready)
+
+    def _tokenized(self, part: Part) -> Part:
+        if self._tokenizer is None or not part.chunks:
+            return part
+        texts = [chunk.searched_text for chunk in part.chunks]
+        return replace(part, tokens=tuple(self._tokenizer.tokenize(texts)))
 
     def _open(self, source: SourceSpec) -> Connector:
         return wiring.open_connector(
@@ -166,10 +175,10 @@ class EmbedChunks:
         texts = [chunk.searched_text for part in parts for chunk in part.chunks]
         keys = [cache_key(self._embedder.model, text) for text in texts]
         known = self._cache.get(keys) if self._cache is not None else {}
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        missing = {key: row for row, key in enumerate(keys) if key not in known}
         if missing:
             log.info("embedding_chunks", chunks=len(missing))
-            vectors = self._embedder.embed(list(missing.values()))
+            vectors = self._embed(parts, texts, list(missing.values()))
             if self._cache is not None:  # before anything else can go wrong
                 self._cache.put(list(missing), vectors)
             known |= dict(zip(missing, vectors, strict=True))
@@ -181,12 +190,19 @@ class EmbedChunks:
             out.append(
                 replace(
                     part,
+                    tokens=(),
                     vectors=np.stack([known[key] for key in mine]) if mine else None,
                     embedded=computed,
                     seconds=part.seconds | {"embed": share * len(mine)},
                 )
             )
         return row(out)
+
+    def _embed(self, parts: list[Part], texts: list[str], rows: list[int]) -> Vectors:
+        tokens = [ids for part in parts for ids in part.tokens]
+        if len(tokens) == len(texts) and isinstance(self._embedder, TokenEmbedder):
+            return self._embedder.embed_tokens([tokens[row] for row in rows])
+        return self._embedder.embed([texts[row] for row in rows])
 
 
 class WriteChunks:

@@ -6,9 +6,10 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -54,7 +55,7 @@ def resolve(model: str, *, cache: Path) -> Path:
     if packaged is None:
         return _from_hub(model)
     if packaged.suffix == ".gguf":
-        return _converted(packaged, cache=cache)
+        return built_once(cache / packaged.stem, partial(_convert, packaged))
     return packaged
 
 
@@ -108,22 +109,21 @@ def _hint(model: str) -> str:
     )
 
 
-def _converted(gguf: Path, *, cache: Path) -> Path:
-    """The GGUF file as safetensors with its tokenizer, converted on first use.
+def built_once(target: Path, build: Callable[[Path], None]) -> Path:
+    """The folder `target`, filled by `build` on first use.
 
-    Whoever gets the lock converts, the others wait; the folder's name appears only once it is
-    complete, so a process that dies half-way leaves nothing that looks like a model.
+    Whoever gets the lock builds, the others wait; the folder's name appears only once it is
+    complete, so a process that dies half-way leaves nothing that looks finished.
     """
-    target = cache / gguf.stem
     if target.is_dir():
         return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f".{gguf.stem}.lock"):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target.parent / f".{target.name}.lock"):
         if not target.is_dir():
-            partial = cache / f".{gguf.stem}.partial"
-            shutil.rmtree(partial, ignore_errors=True)
-            _convert(gguf, partial)
-            partial.rename(target)
+            unfinished = target.parent / f".{target.name}.partial"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            build(unfinished)
+            unfinished.rename(target)
     return target
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 """Unit-length embeddings, shape (n, dimension)."""
 
+TokenIds = NDArray[np.int32]
+"""The tokens of one text."""
+
 
 class Connector(Protocol):
     """Lists and fetches the documents of one source."""
@@ -86,6 +89,28 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One row a text, in the order given; longer texts are cut at `max_tokens`."""
+        ...
+
+
+class Tokenizer(Protocol):
+    """Turns texts into a model's token ids; picklable or cheap to build, and without the model."""
+
+    def tokenize(self, texts: Sequence[str]) -> list[TokenIds]:
+        """One array a text, in the order given, special tokens included, cut at the limit."""
+        ...
+
+
+@runtime_checkable
+class TokenEmbedder(Protocol):
+    """What an embedder can do whose texts may be tokenised elsewhere, off its device."""
+
+    @staticmethod
+    def tokenizer(path: str) -> Tokenizer:
+        """The tokenizer of the model in a folder, without loading the model."""
+        ...
+
+    def embed_tokens(self, tokens: Sequence[TokenIds]) -> Vectors:
+        """`embed` of the texts that these are the tokens of."""
         ...
 
 

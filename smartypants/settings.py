@@ -113,12 +113,22 @@ class EmbedderSettings(Section):
         "sentence-transformers/all-MiniLM-L6-v2",
         description="A folder, a hub id, or the id of a model that an installed package carries.",
     )
+    options: Options = Field(
+        default_factory=dict, description="Keywords of another plugin than the default one."
+    )
     device: str | None = Field(None, description="`cpu`, `cuda`, … Default: what is there.")
     threads: PositiveInt | None = Field(
         None, description="CPU threads for each worker. Default: the cores shared among workers."
     )
-    batch_tokens: PositiveInt = Field(
-        8192, description="Padded tokens in one forward pass, the unit of work on the device."
+    backend: Literal["auto", "torch", "onnx"] = Field(
+        "auto",
+        description="What runs the model. `auto`: ONNX Runtime on a CPU where it is installed "
+        "(extra `cpu`), else torch. The ONNX form is made once and kept in `data_dir`/models.",
+    )
+    batch_tokens: PositiveInt | None = Field(
+        None,
+        description="Padded tokens in one forward pass. Default: what suits the backend, "
+        "256 to 1024 on a CPU and 8192 on a GPU.",
     )
 
 

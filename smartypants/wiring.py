@@ -26,6 +26,8 @@ from smartypants.protocols import (
     Connector,
     Embedder,
     Reranker,
+    TokenEmbedder,
+    Tokenizer,
     VectorStore,
 )
 from smartypants.settings import Settings
@@ -134,15 +136,34 @@ def embedding_shape(settings: Settings) -> tuple[int, int]:
 
 def make_embedder(settings: Settings, *, workers: int = 1) -> Embedder:
     """`workers` is how many share this machine's cores."""
-    threads = settings.embedder.threads or max((os.cpu_count() or 1) // workers, 1)
-    embedder: Embedder = registry.load("embedders", settings.embedder.kind)(
-        path=str(embedder_path(settings)),
-        model=settings.embedder.model,
-        device=settings.embedder.device,
-        threads=threads,
-        batch_tokens=settings.embedder.batch_tokens,
+    chosen = settings.embedder
+    plugin = registry.load("embedders", chosen.kind)
+    path = str(embedder_path(settings))
+    if chosen.kind != "sentence_transformers":
+        other: Embedder = plugin(path=path, model=chosen.model, **chosen.options)
+        return other
+    embedder: Embedder = plugin(
+        path=path,
+        model=chosen.model,
+        device=chosen.device or (None if has_gpu(settings) else "cpu"),
+        threads=chosen.threads or max((os.cpu_count() or 1) // workers, 1),
+        batch_tokens=chosen.batch_tokens,
+        backend=chosen.backend,
+        cache=settings.model_cache,
     )
     return embedder
+
+
+def make_tokenizer(settings: Settings) -> Tokenizer | None:
+    """What turns texts into tokens for `TokenEmbedder.embed_tokens`, without the model.
+
+    None where the embedder takes texts only.
+    """
+    plugin = registry.load("embedders", settings.embedder.kind)
+    if not issubclass(plugin, TokenEmbedder):
+        return None
+    tokenizer: Tokenizer = plugin.tokenizer(str(embedder_path(settings)))
+    return tokenizer
 
 
 def describe_chunker(settings: Settings) -> ChunkerSpec:

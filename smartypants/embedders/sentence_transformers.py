@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 
-from smartypants.errors import ModelNotFound
-from smartypants.protocols import Vectors
+from smartypants.embedders import _onnx
+from smartypants.embedders._batches import Padded, batches, padded
+from smartypants.errors import ModelNotFound, SetupError
+from smartypants.protocols import TokenIds, Vectors
+from smartypants.tokenizing import ModelTokenizer
+
+Backend = Literal["auto", "torch", "onnx"]
 
 
 class SentenceTransformerEmbedder:
     """Unit vectors from any sentence-transformers model in a folder.
 
     Texts are sorted by length and packed so that a forward pass has about `batch_tokens`
-    padded tokens: a batch of short texts is large, one of long texts small.
+    padded tokens: a batch of short texts is large, one of long texts small. `backend` is what
+    runs the model: `auto` is ONNX Runtime on a CPU where it is installed, else torch. The ONNX
+    form is kept in `cache`.
 
     >>> embedder = SentenceTransformerEmbedder(path="/models/all-MiniLM-L6-v2", model="MiniLM")
     >>> embedder.embed(["a text"]).shape
@@ -30,26 +38,17 @@ class SentenceTransformerEmbedder:
         model: str,
         device: str | None = None,
         threads: int | None = None,
-        batch_tokens: int = 8192,
+        batch_tokens: int | None = None,
+        backend: Backend = "auto",
+        cache: Path | None = None,
     ) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-
-        if threads is not None:
-            torch.set_num_threads(threads)
-        try:
-            self._encoder = SentenceTransformer(path, device=device)
-        except (OSError, ValueError) as exc:
-            raise ModelNotFound(
-                f"No sentence-transformers model could be loaded from {path}: {exc}",
-                "Check embedder.model.",
-            ) from exc
-        if self._encoder.device.type == "cuda":
-            self._encoder.to(torch.bfloat16)
         self.model = model
-        self.dimension = self._encoder.get_embedding_dimension() or 0
-        self.max_tokens = self._encoder.max_seq_length or 512
-        self._batch_tokens = batch_tokens
+        self.dimension, self.max_tokens = self.shape(path)
+        self._tokenizer = ModelTokenizer(path=path, max_tokens=self.max_tokens)
+        self._pad_id = _pad_id(path)
+        self._runtime = _runtime(path, device, threads, backend, cache)
+        self.backend = "onnx" if isinstance(self._runtime, _onnx.OnnxRuntime) else "torch"
+        self._batch_tokens = batch_tokens or self._runtime.batch_tokens
 
     @staticmethod
     def shape(path: str) -> tuple[int, int]:
@@ -72,32 +71,60 @@ class SentenceTransformerEmbedder:
         max_tokens = json.loads(limits.read_text()).get("max_seq_length") if limits.exists() else 0
         return dimension, int(max_tokens or config.get("max_position_embeddings", 512))
 
+    @staticmethod
+    def tokenizer(path: str) -> ModelTokenizer:
+        """The tokenizer alone, for `embed_tokens` elsewhere; torch is not loaded."""
+        _, max_tokens = SentenceTransformerEmbedder.shape(path)
+        return ModelTokenizer(path=path, max_tokens=max_tokens)
+
     def embed(self, texts: Sequence[str]) -> Vectors:
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for rows in self._batches(texts):
-            vectors[rows] = self._encoder.encode(
-                [texts[row] for row in rows],
-                batch_size=len(rows),
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
+        return self.embed_tokens(self._tokenizer.tokenize(texts))
+
+    def embed_tokens(self, tokens: Sequence[TokenIds]) -> Vectors:
+        vectors = np.empty((len(tokens), self.dimension), dtype=np.float32)
+        for rows in batches([len(ids) for ids in tokens], self._batch_tokens):
+            ids, mask = padded([tokens[row] for row in rows], self._pad_id)
+            vectors[rows] = self._runtime.forward(ids, mask)
         # In single precision, whatever the model computes in.
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
-    def _batches(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        # Characters stand in for tokens: only the order and a rough size are needed here.
-        cost = [min(len(text) // 4 + 2, self.max_tokens) for text in texts]
-        batch: list[int] = []
-        longest = 0
-        for row in sorted(range(len(texts)), key=lambda row: -cost[row]):
-            longest = max(longest, cost[row])
-            if batch and longest * (len(batch) + 1) > self._batch_tokens:
-                yield batch
-                batch, longest = [], cost[row]
-            batch.append(row)
-        if batch:
-            yield batch
+
+class Runtime(Protocol):
+    batch_tokens: int
+    """Where it is fastest. A CPU's caches should hold a batch's activations; a GPU wants more."""
+
+    def forward(self, ids: Padded, mask: Padded) -> Vectors: ...
+
+
+def _runtime(
+    path: str, device: str | None, threads: int | None, backend: Backend, cache: Path | None
+) -> Runtime:
+    from smartypants.embedders._torch import TorchRuntime
+
+    if backend == "onnx" or (backend == "auto" and _suits_onnx(device, cache)):
+        if not _onnx.available():
+            raise SetupError(
+                "embedder.backend is onnx, but onnxruntime and onnx are not installed.",
+                "Install the extra 'cpu', or set embedder.backend to torch.",
+            )
+        if cache is None:
+            raise SetupError("The onnx backend needs a folder to keep its model in.", "Pass cache.")
+        try:
+            return _onnx.OnnxRuntime(path, cache=cache, threads=threads)
+        except SetupError:
+            if backend == "onnx":
+                raise
+    return TorchRuntime(path, device=device, threads=threads)
+
+
+def _suits_onnx(device: str | None, cache: Path | None) -> bool:
+    return device == "cpu" and cache is not None and _onnx.available()
+
+
+def _pad_id(path: str) -> int:
+    # Some models derive positions from it, so the mask alone would not do.
+    return int(json.loads((Path(path) / "config.json").read_text()).get("pad_token_id") or 0)
 
 
 PLUGIN = SentenceTransformerEmbedder

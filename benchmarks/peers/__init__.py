@@ -1,0 +1,1 @@
+"""Other projects' ingestion, each a script for an environment of its own."""
