@@ -67,6 +67,7 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             endpoint_override=f"127.0.0.1:{port}",
             scheme="http",
             allow_bucket_creation=True,
+            request_timeout=60,  # the machine may be busy
         ).create_dir(BUCKET)
         yield port
 
