@@ -153,7 +153,8 @@ def environment(peer: str, cache: Path) -> Path:
     wheels = os.environ.get("PIP_FIND_LINKS")
     source = ("--find-links", wheels) if wheels else ("--torch-backend", "cpu")
     requirements = str(HERE / "peers" / f"{peer}.txt")
-    env = os.environ | {"VIRTUAL_ENV": str(folder)}
+    # Hard links to the cache are refused by the nltk that LlamaIndex brings.
+    env = os.environ | {"VIRTUAL_ENV": str(folder), "UV_LINK_MODE": "copy"}
     subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
     # The list is complete; without dependencies, no CUDA build comes along.
     install = [uv, "pip", "install", "-q", "--no-deps", *source, "-r", requirements]

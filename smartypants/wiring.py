@@ -69,9 +69,7 @@ def open_blobs(settings: Settings) -> BlobStore:
 def open_folder(settings: Settings, uri: str) -> BlobStore:
     """A folder by its path or URI, for files that users name themselves."""
     absolute = uri if "://" in uri else Path(uri).expanduser().absolute().as_uri()
-    folder: BlobStore = registry.load("blobstores", "arrow")(
-        uri=absolute, storage=settings.storage
-    )
+    folder: BlobStore = registry.load("blobstores", "arrow")(uri=absolute, storage=settings.storage)
     return folder
 
 

@@ -45,14 +45,14 @@ def by_onnx(model_path: str, cache: Path) -> SentenceTransformerEmbedder:
 
 
 class TestTorch(EmbedderContract):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def embedder(self, by_torch: SentenceTransformerEmbedder) -> SentenceTransformerEmbedder:
         return by_torch
 
 
 @needs_onnx
 class TestOnnx(EmbedderContract):
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def embedder(self, by_onnx: SentenceTransformerEmbedder) -> SentenceTransformerEmbedder:
         return by_onnx
 
