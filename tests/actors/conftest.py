@@ -75,7 +75,7 @@ class Site:
         return [candidate.chunk.text for candidate in found]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("site"),
@@ -86,7 +86,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield settings
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def pipeline(installed: Settings) -> Iterator[SharedPipeline]:
     with SharedPipeline(installed) as pipeline:
         yield pipeline

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.ingest import IngestRequest, ingest
+from actors.sharing import SharedPipeline
 from actors.stages import SourceSpec
 from deployments.local import stores
 from smartypants import wiring
@@ -15,6 +16,7 @@ from smartypants.ledger import acls, documents
 from smartypants.progress import Progress
 from smartypants.settings import Settings
 from smartypants.storage import Place
+from tests.actors.conftest import Watcher
 from tests.conftest import free_port
 from tests.servers.stores import SECRETS, options
 
@@ -45,12 +47,14 @@ def test_from_s3_with_blobs_in_azure(s3_port: int, abfs_port: int, tmp_path: Pat
     bucket.write("deep/ferry 1.md", b"# Ferry\n\nThe ferry leaves at nine.")
     bucket.write("mill.txt", b"The windmill is old.")
     bucket.write("photo.jpg", b"\xff\xd8\xff")
-    with stores(settings, "test"):
+    with stores(settings, "test"), SharedPipeline(settings) as pipeline:
         engine = wiring.open_ledger(settings)
 
         def index() -> Progress:
             request = IngestRequest(uuid.uuid4().hex, SourceSpec("objects", run, uri), True)
-            return ingest(request, settings, engine, lambda _: None)
+            progress = Progress()
+            ingest(request, settings, engine, pipeline, Watcher(), progress)
+            return progress
 
         first = index()
         assert (first.indexed, first.failed) == (2, 0)
