@@ -62,7 +62,7 @@ def begin(
     end(connection, [document_id], at=at)
     as_listed = select(
         documents.c.id,
-        literal(version),
+        literal(version, versions.c.version.type),  # whatever its length
         literal(chunk_count),
         literal(at),
         documents.c.etag,
