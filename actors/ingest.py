@@ -172,20 +172,11 @@ def _works(
     after = ""
     while page := documents.pending(engine, source_id, after=after, limit=PAGE):
         for row in page:
-            ref = DocumentRef(
-                source_id=row.source_id,
-                uri=row.uri,
-                name=row.name,
-                etag=row.etag,
-                size=row.size,
-                media_type=row.media_type,
-                metadata=row.metadata,
-            )
             yield Work(
                 request.job_id,
                 request.source,
                 physical,
-                ref,
+                row.ref,
                 row.acl_id,
                 row.indexed_version,
                 fresh=row.created_at >= since,

@@ -25,7 +25,6 @@ from smartypants.ledger.jobs import Job
 from smartypants.progress import Progress
 from smartypants.protocols import VectorStore
 from smartypants.settings import Settings
-from smartypants.types import DocumentRef
 
 RETIRE_AFTER_S = 10.0
 """Longer than a search takes that began before searches changed over."""
@@ -176,20 +175,11 @@ class _Filling:
         while page := generations.left(self._engine, self._generation, after=after, limit=PAGE):
             for row, held in page:
                 self._acl_ids[row.id] = row.acl_id
-                ref = DocumentRef(
-                    source_id=row.source_id,
-                    uri=row.uri,
-                    name=row.name,
-                    etag=row.etag,
-                    size=row.size,
-                    media_type=row.media_type,
-                    metadata=row.metadata,
-                )
                 yield Work(
                     self._request.job_id,
                     source,
                     self._generation.physical,
-                    ref,
+                    row.ref,
                     row.acl_id,
                     None,
                     fresh=self._new and not held,

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Select, and_, func, or_, select, update
 from smartypants.errors import DocumentNotFound
 from smartypants.ledger.database import BATCH, reading
 from smartypants.ledger.schema import documents
-from smartypants.types import DocumentState
+from smartypants.types import DocumentRef, DocumentState
 
 DEAD = "dead"
 
@@ -47,6 +47,19 @@ class Document:
     created_at: float
     updated_at: float
     indexed_at: float | None
+
+    @property
+    def ref(self) -> DocumentRef:
+        """What its source said of it last."""
+        return DocumentRef(
+            source_id=self.source_id,
+            uri=self.uri,
+            name=self.name,
+            etag=self.etag,
+            size=self.size,
+            media_type=self.media_type,
+            metadata=self.metadata,
+        )
 
     @property
     def searchable(self) -> bool:

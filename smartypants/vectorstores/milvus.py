@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import functools
 import logging
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-import numpy as np
-
 from smartypants.errors import SetupError, VectorStoreUnavailable
 from smartypants.protocols import Vectors
 from smartypants.terms import terms
 from smartypants.types import Candidate, Chunk, Filters, StoredChunk
+from smartypants.vectorstores._milvus_rows import (
+    FIELDS,
+    MAX_ROWS,
+    candidate,
+    in_groups,
+    others,
+    quoted,
+    readable,
+    stored,
+    to_row,
+)
+from smartypants.vectorstores._milvus_schema import indexes, schema
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_FIELDS = [
-    "document_id", "version", "chunk_index", "text", "metadata",
-]  # fmt: skip
 _DELETE_BATCH = 50
-_COUNT_BATCH = 200
 _PAGE = 1_000
-_MAX_ROWS = 16_384
-_MAX_TEXT = 65_535
 _TIMEOUT_S = 30.0
-_ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_LOADED = ("not loaded", "released", "NotLoad", "before search")
 _LOAD_TIMEOUT_S = 60.0
 _CONNECT_TIMEOUT_S = 8.0
@@ -139,48 +140,14 @@ class MilvusVectorStore:
 
     @_mapped
     def create(self, physical: str, *, dimension: int) -> None:
-        from pymilvus import DataType, Function, FunctionType
-
         client = self.client
         if client.has_collection(physical):
             return
-        schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("chunk_id", DataType.VARCHAR, is_primary=True, max_length=64)
-        for name in ("document_id", "version", "source_id"):
-            schema.add_field(name, DataType.VARCHAR, max_length=64)
-        for name in ("chunk_index", "acl_id", "updated_at"):
-            schema.add_field(name, DataType.INT64)
-        schema.add_field("text", DataType.VARCHAR, max_length=_MAX_TEXT)
-        schema.add_field(
-            "terms",
-            DataType.VARCHAR,
-            max_length=_MAX_TEXT,
-            enable_analyzer=True,
-            analyzer_params={"tokenizer": "standard"},
+        client.create_collection(
+            physical,
+            schema=schema(client, dimension),
+            index_params=indexes(client, embedded=self._embedded),
         )
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-        schema.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
-        schema.add_field("metadata", DataType.JSON)
-        schema.add_function(
-            Function(
-                name="bm25",
-                function_type=FunctionType.BM25,
-                input_field_names=["terms"],
-                output_field_names=["sparse"],
-            )
-        )
-        index = client.prepare_index_params()
-        index.add_index(
-            "vector", index_type="HNSW", metric_type="COSINE",
-            params=self._nested({"M": 16, "efConstruction": 200}),
-        )  # fmt: skip
-        index.add_index(
-            "sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25",
-            params=self._nested({"bm25_k1": 1.2, "bm25_b": 0.75}),
-        )  # fmt: skip
-        for name in ("acl_id", "document_id"):
-            index.add_index(name, index_type="INVERTED")
-        client.create_collection(physical, schema=schema, index_params=index)
         if not client.has_collection(_alias(physical)):
             self.expose(physical)
 
@@ -194,10 +161,6 @@ class MilvusVectorStore:
         else:
             self.client.create_alias(physical, alias)
 
-    def _nested(self, params: dict[str, float]) -> dict[str, Any]:
-        # pymilvus flattens `params`; Milvus Lite reads only what is nested below that name.
-        return {"params": params} if self._embedded else dict(params)
-
     @_mapped
     def upsert(
         self,
@@ -210,7 +173,7 @@ class MilvusVectorStore:
     ) -> None:
         now = int(time.time())
         rows = [
-            _row(chunk, acl_id, source_id, now) | {"vector": vector}
+            to_row(chunk, acl_id, source_id, now) | {"vector": vector}
             for chunk, vector, acl_id, source_id in zip(
                 chunks, vectors, acl_ids, source_ids, strict=True
             )
@@ -237,11 +200,11 @@ class MilvusVectorStore:
             data=[vector],
             anns_field="vector",
             limit=limit,
-            filter=_expression(acl_ids, filters),
-            output_fields=_FIELDS,
+            filter=readable(acl_ids, filters),
+            output_fields=FIELDS,
             search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, 128)}},
         )
-        return [_candidate(hit) for hit in found[0]]
+        return [candidate(hit) for hit in found[0]]
 
     @_mapped
     def lexical(
@@ -255,19 +218,19 @@ class MilvusVectorStore:
             data=[words],
             anns_field="sparse",
             limit=limit,
-            filter=_expression(acl_ids, filters),
-            output_fields=_FIELDS,
+            filter=readable(acl_ids, filters),
+            output_fields=FIELDS,
             search_params={"metric_type": "BM25"},
         )
         # Milvus Lite gives negated scores: the order is right, the sign is not.
-        return [_candidate(hit, positive=True) for hit in found[0]]
+        return [candidate(hit, positive=True) for hit in found[0]]
 
     @_mapped
     def delete_versions(self, physical: str, keep: Mapping[str, tuple[str, int] | None]) -> None:
         documents = list(keep.items())
         for start in range(0, len(documents), _DELETE_BATCH):
             clauses = [
-                _others(document_id, kept)
+                others(document_id, kept)
                 for document_id, kept in documents[start : start + _DELETE_BATCH]
             ]
             self.client.delete(physical, filter=" or ".join(clauses))
@@ -276,7 +239,7 @@ class MilvusVectorStore:
     def delete_chunks(self, physical: str, chunk_ids: Sequence[str]) -> None:
         for start in range(0, len(chunk_ids), _PAGE):
             # pymilvus would put `ids` into an expression without escaping them.
-            ids = ", ".join(_quoted(chunk_id) for chunk_id in chunk_ids[start : start + _PAGE])
+            ids = ", ".join(quoted(chunk_id) for chunk_id in chunk_ids[start : start + _PAGE])
             self.client.delete(physical, filter=f"chunk_id in [{ids}]")
 
     @_mapped
@@ -287,9 +250,9 @@ class MilvusVectorStore:
     @_mapped
     def incomplete(self, physical: str, expected: Mapping[str, tuple[str, int]]) -> set[str]:
         held: Counter[str] = Counter()
-        for batch in _batched(expected):
-            documents = ", ".join(_quoted(document_id) for document_id in batch)
-            versions = ", ".join({_quoted(expected[document_id][0]) for document_id in batch})
+        for batch in in_groups(expected):
+            documents = ", ".join(quoted(document_id) for document_id in batch)
+            versions = ", ".join({quoted(expected[document_id][0]) for document_id in batch})
             found = {"filter": f"document_id in [{documents}] and version in [{versions}]"}
             if len(batch) == 1:  # it may have more chunks than a query returns
                 found["filter"] += f" and chunk_index < {expected[batch[0]][1]}"
@@ -301,7 +264,7 @@ class MilvusVectorStore:
             rows = self.client.query(
                 physical,
                 output_fields=["document_id", "version", "chunk_index"],
-                limit=_MAX_ROWS,
+                limit=MAX_ROWS,
                 consistency_level="Strong",
                 **found,
             )
@@ -314,10 +277,10 @@ class MilvusVectorStore:
         return {name for name, (_, count) in expected.items() if held[name] != count}
 
     def scan(self, physical: str, *, vectors: bool = False) -> Iterator[list[StoredChunk]]:
-        fields = [*_FIELDS, "chunk_id", "acl_id", "source_id", *(["vector"] if vectors else [])]
+        fields = [*FIELDS, "chunk_id", "acl_id", "source_id", *(["vector"] if vectors else [])]
         pages = self._pages(physical, fields)
         while rows := self._next_page(physical, pages):
-            yield [_stored(row) for row in rows]
+            yield [stored(row) for row in rows]
         pages.close()
 
     @_mapped
@@ -341,100 +304,6 @@ class MilvusVectorStore:
 
 def _alias(physical: str) -> str:
     return physical.split("__", 1)[0]
-
-
-def _row(chunk: Chunk, acl_id: int, source_id: str, now: int) -> dict[str, Any]:
-    searched = chunk.searched_text
-    return {
-        "chunk_id": chunk.chunk_id,
-        "document_id": chunk.document_id,
-        "version": chunk.version,
-        "source_id": source_id,
-        "chunk_index": chunk.index,
-        "acl_id": acl_id,
-        "updated_at": now,
-        "text": chunk.text[:_MAX_TEXT],
-        "terms": terms(searched)[:_MAX_TEXT],
-        "metadata": {
-            "start": chunk.start,
-            "end": chunk.end,
-            "headings": list(chunk.headings),
-            "page": chunk.page,
-            "context": chunk.context,
-            "above": [list(heading) for heading in chunk.above],
-        },
-    }
-
-
-def _candidate(hit: Any, *, positive: bool = False) -> Candidate:
-    score = float(hit["distance"])
-    return Candidate(_chunk(hit["entity"]), abs(score) if positive else score)
-
-
-def _stored(row: dict[str, Any]) -> StoredChunk:
-    vector = row.get("vector")
-    return StoredChunk(
-        _chunk(row),
-        chunk_id=row["chunk_id"],
-        acl_id=int(row["acl_id"]),
-        source_id=row["source_id"],
-        vector=None if vector is None else np.asarray(vector, dtype=np.float32),
-    )
-
-
-def _chunk(entity: Any) -> Chunk:
-    place = entity["metadata"]
-    return Chunk(
-        document_id=entity["document_id"],
-        version=entity["version"],
-        index=int(entity["chunk_index"]),
-        text=entity["text"],
-        start=place["start"],
-        end=place["end"],
-        headings=tuple(place["headings"]),
-        page=place["page"],
-        context=place["context"],
-        above=tuple((int(level), str(name)) for level, name in place["above"]),
-    )
-
-
-def _batched(expected: Mapping[str, tuple[str, int]]) -> Iterator[list[str]]:
-    """Documents in groups that together have fewer chunks than a query returns."""
-    batch: list[str] = []
-    chunks = 0
-    for document_id, (_, count) in expected.items():
-        if batch and (chunks + count > _MAX_ROWS // 2 or len(batch) == _COUNT_BATCH):
-            yield batch
-            batch, chunks = [], 0
-        batch.append(document_id)
-        chunks += count
-    if batch:
-        yield batch
-
-
-def _others(document_id: str, kept: tuple[str, int] | None) -> str:
-    mine = f"document_id == {_quoted(document_id)}"
-    if kept is None:
-        return mine
-    version, count = kept
-    return f"({mine} and (version != {_quoted(version)} or chunk_index >= {int(count)}))"
-
-
-def _expression(acl_ids: Sequence[int], filters: Filters) -> str:
-    """The filter that every read carries: what the caller may see, and what it asked for."""
-    parts = [f"acl_id in {[int(acl_id) for acl_id in acl_ids]}"]
-    for name, values in (("document_id", filters.document_ids), ("source_id", filters.source_ids)):
-        if values:
-            parts.append(f"{name} in [{', '.join(_quoted(value) for value in values)}]")
-    return " and ".join(parts)
-
-
-def _quoted(value: str) -> str:
-    """A string literal that ends where it should: Milvus Lite has no bound parameters.
-
-    It knows these escapes and no others. No stored string holds half a surrogate pair.
-    """
-    return f'"{_SURROGATE.sub(chr(0xFFFD), value).translate(_ESCAPES)}"'
 
 
 PLUGIN = MilvusVectorStore
