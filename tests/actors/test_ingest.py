@@ -12,7 +12,7 @@ from smartypants.errors import EmbeddingModelMismatch, PruneRefused
 from smartypants.ledger import collections
 from tests.actors.conftest import Site
 
-pytestmark = [pytest.mark.ray, pytest.mark.integration]
+pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
 

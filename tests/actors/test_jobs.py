@@ -14,7 +14,7 @@ from smartypants.ledger import documents, jobs
 from smartypants.ledger.jobs import Job
 from tests.actors.conftest import Site
 
-pytestmark = [pytest.mark.ray, pytest.mark.integration]
+pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @contextmanager

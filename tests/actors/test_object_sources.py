@@ -20,7 +20,7 @@ from tests.actors.conftest import Watcher
 from tests.conftest import free_port
 from tests.servers.stores import SECRETS, options
 
-pytestmark = [pytest.mark.ray, pytest.mark.integration]
+pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 def test_from_s3_with_blobs_in_azure(s3_port: int, abfs_port: int, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from smartypants.types import Filters, StoredChunk
 from tests.conftest import MINILM, free_port
 from tests.pdfs import make_pdf
 
-pytestmark = [pytest.mark.ray, pytest.mark.integration]
+pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
 
 PAGES = [[(12.0, "The ferry leaves at nine.")], [(12.0, "It is never late.")]]
 SENTENCES = [f"Lighthouse {n} stands on cliff {n} and has a red door." for n in range(30)]
