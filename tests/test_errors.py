@@ -66,6 +66,7 @@ def test_docstring_draws_the_whole_tree() -> None:
 def test_retryable_errors() -> None:
     retryable = {kind.__name__ for kind in ALL if kind.retryable}
     assert retryable == {
-        "Unavailable", "Overloaded", "LedgerUnavailable", "VectorStoreUnavailable",
+        "Unavailable", "Overloaded", "LedgerUnavailable",
+        "StorageUnavailable", "VectorStoreUnavailable",
         "LLMUnavailable", "DeadlineExceeded",
     }  # fmt: skip

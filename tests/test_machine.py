@@ -59,7 +59,7 @@ def test_servers_are_opened_anywhere(tmp_path: Path) -> None:
         data_dir=tmp_path,
         ledger={"url": "postgresql://role@ledger/db"},
         vectors={"uri": "http://milvus:19530"},
-        blobs={"uri": "mock://bucket"},
+        blobs={"uri": "s3://bucket"},
     )
     assert set(elsewhere(settings, tmp_path).values()) == {"opened"}
 
