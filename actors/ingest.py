@@ -129,9 +129,7 @@ def ingest(
             watch.listed()
 
     progress.begin_indexing()
-    due = documents.retry_due(
-        engine, connector.source_id, max_attempts=settings.ingest.max_attempts
-    )
+    documents.retry_due(engine, connector.source_id, max_attempts=settings.ingest.max_attempts)
     committer = Committer(engine, vectors, collection, settings.ingest, progress)
     for _ in range(MAX_PASSES):
         left = documents.count_pending(engine, connector.source_id)
