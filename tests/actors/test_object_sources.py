@@ -35,7 +35,7 @@ def test_from_s3_with_blobs_in_azure(s3_port: int, abfs_port: int, tmp_path: Pat
         "secret_key": reference("TEST_S3_SECRET_KEY"),
     }
     azure = options("abfs", abfs_port, account_key=reference("TEST_AZURE_KEY"))
-    run = uuid.uuid4().hex
+    run = f"run{uuid.uuid4().hex}"  # a collection too: a letter first
     settings = Settings(
         data_dir=tmp_path / "data",
         vectors={"embedded_port": free_port()},  # type: ignore[arg-type]

@@ -155,7 +155,8 @@ def test_store_at_fault(scheme: str, fault: str) -> None:
     start, error = FAULTS[fault]
     uri = f"{scheme}://bucket/docs"
     with start() as port:
-        limits = {"timeout_s": 1.5, "listing_timeout_s": 1.5}
+        patience = 1.5 if error is StorageUnavailable else 30.0  # a refusal is an answer
+        limits = {"timeout_s": patience, "listing_timeout_s": patience}
         settings = StorageSettings.model_validate(options(scheme, port, **limits))
         connector = ObjectsConnector(collection="docs", uri=uri, storage=settings)
         with pytest.raises(error):
