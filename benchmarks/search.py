@@ -116,7 +116,6 @@ def in_process(
             embed=embed,
             vectors=vectors,
             engine=engine,
-            settings=settings.retrieval,
             limit=query.top_k,
         )
         assert result.hits

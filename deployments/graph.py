@@ -101,7 +101,7 @@ class Graph:
             )
             return given
 
-        return await rerank(plan.text, hits, scores=scores, depth=self._settings.reranker.depth)
+        return await rerank(plan.text, hits, scores=scores, depth=plan.recipe.rerank_depth)
 
     def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """A cited answer, streamed."""

@@ -18,7 +18,6 @@ class Retriever:
     """Plan → hits, from both legs at once; the query's embedding comes from `EmbedderServer`."""
 
     def __init__(self, settings: Settings, embedder: DeploymentHandle[Any]) -> None:
-        self._settings = settings
         self._embedder = embedder
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
@@ -32,12 +31,11 @@ class Retriever:
 
         limit = plan.query.top_k
         if plan.rerank:
-            limit = max(limit, self._settings.reranker.depth)
+            limit = max(limit, plan.recipe.rerank_depth)
         return await retrieve(
             plan,
             embed=embed,
             vectors=self._vectors,
             engine=self._engine,
-            settings=self._settings.retrieval,
             limit=limit,
         )

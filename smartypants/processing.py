@@ -23,15 +23,15 @@ def process(query: Query, *, engine: Engine, settings: Settings) -> SearchPlan:
         raise ValidationFailed("The query has no text.", "Ask something.")
     collection = collections.get(engine, query.collection)
     collections.check_model(collection, settings.embedder.model)
-    candidates = max(settings.retrieval.candidates, query.top_k)
-    wanted = query.rerank if query.rerank is not None else True
+    recipe = settings.retrieval
+    wanted = query.rerank if query.rerank is not None else recipe.rerank
     return SearchPlan(
         query=query,
         text=text,
         physical_collection=collection.physical,
         acl_ids=acls.allowed_acl_ids(engine, query.principals),
-        # Several passages of a document make one hit, so more of them are needed.
-        candidates=2 * candidates if query.per_document else candidates,
+        recipe=recipe,
+        filters=query.filters,
         rerank=wanted and settings.reranker.model is not None,
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from smartypants.fusion import Fused, reciprocal_rank_fusion, weighted_sum
 from smartypants.ledger import documents
 from smartypants.protocols import Vectors, VectorStore
-from smartypants.settings import RetrievalSettings
+from smartypants.recipes import Recipe
 from smartypants.types import Candidate, SearchHit, SearchPlan, SearchResult, best_per_document
 
 
@@ -21,7 +21,6 @@ async def retrieve(
     embed: Callable[[str], Awaitable[Vectors]],
     vectors: VectorStore,
     engine: Engine,
-    settings: RetrievalSettings,
     limit: int,
 ) -> SearchResult:
     """The `limit` best passages, fused from the dense and the BM25 leg, which run in parallel."""
@@ -38,7 +37,7 @@ async def retrieve(
             vector,
             limit=plan.candidates,
             acl_ids=plan.acl_ids,
-            filters=plan.query.filters,
+            filters=plan.filters,
         )
         timings["dense"] = _since(started)
         return found
@@ -51,13 +50,13 @@ async def retrieve(
             plan.text,
             limit=plan.candidates,
             acl_ids=plan.acl_ids,
-            filters=plan.query.filters,
+            filters=plan.filters,
         )
         timings["bm25"] = _since(started)
         return found
 
     by_meaning, by_words = await asyncio.gather(dense(), lexical())
-    fused = fuse({"dense": by_meaning, "bm25": by_words}, settings)
+    fused = fuse({"dense": by_meaning, "bm25": by_words}, plan.recipe)
     started = time.perf_counter()
     hits = await asyncio.to_thread(visible, fused, engine=engine, acl_ids=plan.acl_ids)
     timings["ledger"] = _since(started)
@@ -66,11 +65,11 @@ async def retrieve(
     return SearchResult(tuple(hits[:limit]), timings_ms=timings)
 
 
-def fuse(legs: dict[str, list[Candidate]], settings: RetrievalSettings) -> list[Fused]:
-    """One ranking of both legs, as the settings say."""
-    if settings.fusion == "rrf":
-        return reciprocal_rank_fusion(legs, k=settings.rrf_k)
-    weights = {"dense": settings.dense_weight, "bm25": 1.0 - settings.dense_weight}
+def fuse(legs: dict[str, list[Candidate]], recipe: Recipe) -> list[Fused]:
+    """One ranking of both legs, as the recipe says."""
+    if recipe.fusion == "rrf":
+        return reciprocal_rank_fusion(legs, k=recipe.rrf_k)
+    weights = {"dense": recipe.dense_weight, "bm25": 1.0 - recipe.dense_weight}
     return weighted_sum(legs, weights=weights)
 
 

@@ -33,6 +33,7 @@ from smartypants import machine
 from smartypants.addresses import parse
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
+from smartypants.recipes import Recipe
 from smartypants.storage_options import Options, StorageSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -253,24 +254,12 @@ class JobSettings(Section):
     max_backoff_s: PositiveFloat = Field(600.0, description="The longest such pause.")
 
 
-class RetrievalSettings(Section):
-    candidates: PositiveInt = Field(100, description="Chunks that each leg returns.")
-    fusion: Literal["weighted", "rrf"] = Field(
-        "weighted", description="Sum of scaled scores, or reciprocal rank fusion."
-    )
-    dense_weight: Share = Field(
-        0.5, description="With `weighted`: the dense leg's share; BM25 has the rest."
-    )
-    rrf_k: PositiveInt = Field(60, description="With `rrf`: its constant.")
-
-
 class RerankerSettings(Section):
     kind: str = Field("cross_encoder", description="Plugin in `smartypants.rerankers`.")
     model: str | None = Field(
         None, description="A folder or hub id. Without one the fused order stands."
     )
     device: str | None = Field(None, description="`cpu`, `cuda`, … Default: what is there.")
-    depth: PositiveInt = Field(32, description="Hits that are reranked.")
     batch_size: PositiveInt = Field(32, description="Pairs in one forward pass.")
 
 
@@ -394,7 +383,7 @@ class Settings(BaseSettings):
     parsing: ParsingSettings = ParsingSettings()
     ingest: IngestSettings = IngestSettings()
     jobs: JobSettings = JobSettings()
-    retrieval: RetrievalSettings = RetrievalSettings()
+    retrieval: Recipe = Recipe()
     reranker: RerankerSettings = RerankerSettings()
     llm: LLMSettings = LLMSettings()
     answers: AnswerSettings = AnswerSettings()

@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from smartypants.recipes import Recipe
 
 PUBLIC = "public"
 """The principal that everybody has."""
@@ -142,22 +145,61 @@ class StoredChunk:
 # --- queries -------------------------------------------------------------------------------
 
 
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Restrictions on documents; empty means no restriction."""
+    """Restrictions on documents; empty means no restriction.
+
+    `media_types` are whole (`application/pdf`), `authors` are compared without case; a document's
+    date (Unix seconds) is `after` or later, and earlier than `before`.
+    """
 
     document_ids: tuple[str, ...] = ()
     source_ids: tuple[str, ...] = ()
+    media_types: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    after: float | None = None
+    before: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """What one request wants otherwise than its collection's recipe; None: as the recipe says."""
+
+    interpret: bool | None = None
+    spelling: bool | None = None
+    rewrite: bool | None = None
+    expansion: str | None = None
+    collapse: bool | None = None
+    diversity: float | None = None
+    neighbours: int = 0
+    """Chunks before and after each hit that come along with it."""
+    parents: bool = False
+    """Whether the section around each hit comes along with it."""
+    explain: bool = False
+    """Whether every score of every step comes along."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search as its caller put it."""
+    """A search as its caller put it; `history` are the turns before it."""
 
     text: str
     collection: str
     top_k: int = 10
     filters: Filters = Filters()
+    options: QueryOptions = QueryOptions()
+    history: tuple[Message, ...] = ()
     rerank: bool | None = None
     per_document: bool = False
     """One hit a document, its best passage."""
@@ -168,15 +210,40 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a search: what it did, and what it cost."""
+
+    name: str
+    ms: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """What the query processor decided: everything the retriever needs, nothing else."""
+    """What the query processor decided: everything the retriever needs, nothing else.
+
+    `text` is the question as it is searched for; `variants` are further texts for the dense leg,
+    `phrases` have to occur word for word, `filters` are the caller's and those found in the text.
+    """
 
     query: Query
     text: str
     physical_collection: str
     acl_ids: tuple[int, ...]
-    candidates: int
+    recipe: Recipe
     rerank: bool
+    filters: Filters = Filters()
+    phrases: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    trace: tuple[Step, ...] = ()
+
+    @property
+    def candidates(self) -> int:
+        """Chunks that each leg returns."""
+        wanted = max(self.recipe.candidates, self.query.top_k)
+        # Several passages of a document make one hit, so more of them are needed.
+        return 2 * wanted if self.query.per_document else wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +274,10 @@ class SearchResult:
     hits: tuple[SearchHit, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    trace: tuple[Step, ...] = ()
 
 
 # --- generation ----------------------------------------------------------------------------
-
-Role = Literal["system", "user", "assistant"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: Role
-    content: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from smartypants.ledger import acls, collections, commits, listing
 from smartypants.ledger.commits import Indexed
 from smartypants.protocols import Vectors
+from smartypants.recipes import Recipe
 from smartypants.retrieving import retrieve
-from smartypants.settings import RetrievalSettings
 from smartypants.types import Chunk, DocumentRef, Filters, Query, SearchPlan, SearchResult
 from smartypants.vectorstores.milvus import MilvusVectorStore
 
@@ -68,8 +68,9 @@ class Index:
             text,
             self.physical,
             acls.allowed_acl_ids(self.engine, asked.principals),
-            candidates=20,
+            recipe=Recipe(candidates=20),
             rerank=False,
+            filters=asked.filters,
         )
 
         async def embed(_: str) -> Vectors:
@@ -81,7 +82,6 @@ class Index:
                 embed=embed,
                 vectors=self.store,
                 engine=self.engine,
-                settings=RetrievalSettings(),
                 limit=asked.top_k,
             )
         )
