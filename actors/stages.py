@@ -19,6 +19,7 @@ import numpy as np
 import structlog
 
 from smartypants import wiring
+from smartypants.attributes import Attributes, attributes
 from smartypants.embedding_cache import cache_key
 from smartypants.errors import DocumentError, SmartyPantsError, Unavailable
 from smartypants.ledger.commits import Failed
@@ -236,6 +237,7 @@ class WriteChunks:
             np.concatenate([part.vectors for part in parts if part.vectors is not None]),
             acl_ids=[part.work.acl_id for part in parts for _ in part.chunks],
             source_ids=[part.work.ref.source_id for part in parts for _ in part.chunks],
+            attributes=[known for part in parts for known in _attributes(part)],
         )
 
 
@@ -263,6 +265,14 @@ def failure(ref: DocumentRef, exc: Exception) -> Failed:
         return Failed(ref.document_id, exc.code, str(exc), retryable=passing)
     message = f"{type(exc).__name__}: {exc}"
     return Failed(ref.document_id, "internal_error", message, retryable=True)
+
+
+def _attributes(part: Part) -> list[Attributes]:
+    ref = part.work.ref
+    known = attributes(
+        media_type=ref.media_type, name=ref.name, metadata=ref.metadata, parsed=part.parsed
+    )
+    return [known] * len(part.chunks)
 
 
 def _physical(part: Part) -> str:

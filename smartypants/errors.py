@@ -13,6 +13,7 @@
     │   └── ModelNotServed
     ├── Conflict                  409
     │   ├── EmbeddingModelMismatch
+    │   ├── FilterNotSupported
     │   └── PruneRefused
     ├── DocumentError             422  one document can't be indexed; the others go on
     │   ├── DocumentUnreadable         encrypted, corrupt, vanished …
@@ -123,6 +124,11 @@ class Conflict(SmartyPantsError):
 class EmbeddingModelMismatch(Conflict):
     code = "embedding_model_mismatch"
     title = "The collection was embedded with another model"
+
+
+class FilterNotSupported(Conflict):
+    code = "filter_not_supported"
+    title = "The collection was made before there was this filter"
 
 
 class PruneRefused(Conflict):

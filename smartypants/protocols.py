@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from smartypants.attributes import Attributes
 from smartypants.types import (
     Candidate,
     Chunk,
@@ -23,6 +24,7 @@ from smartypants.types import (
     Message,
     ParsedDocument,
     SamplingParams,
+    Span,
     StoredChunk,
 )
 
@@ -138,8 +140,10 @@ class VectorStore(Protocol):
         *,
         acl_ids: Sequence[int],
         source_ids: Sequence[str],
+        attributes: Sequence[Attributes] = (),
     ) -> None:
-        """One vector, acl id and source id a chunk. Idempotent; durable after `flush`."""
+        """One vector, acl id and source id a chunk, and its document's attributes, of which
+        without any none are known. Idempotent; durable after `flush`."""
         ...
 
     def flush(self, physical: str) -> None: ...
@@ -153,13 +157,22 @@ class VectorStore(Protocol):
         acl_ids: Sequence[int],
         filters: Filters,
     ) -> list[Candidate]:
-        """Best first by cosine similarity; `vector` has shape (dimension,)."""
+        """Best first by cosine similarity; `vector` has shape (dimension,).
+
+        Raises `FilterNotSupported` for a collection that lacks what the filters ask for.
+        """
         ...
 
     def lexical(
         self, physical: str, text: str, *, limit: int, acl_ids: Sequence[int], filters: Filters
     ) -> list[Candidate]:
-        """Best first by BM25."""
+        """Best first by BM25. Raises like `dense`."""
+        ...
+
+    def passages(
+        self, physical: str, spans: Sequence[Span], *, acl_ids: Sequence[int]
+    ) -> list[Chunk]:
+        """The readable chunks that lie in any of the spans, in no order."""
         ...
 
     def delete_versions(self, physical: str, keep: Mapping[str, tuple[str, int] | None]) -> None:

@@ -10,6 +10,8 @@ from smartypants.settings import Settings
 from smartypants.types import stable_id
 
 KIND = "reindex"
+SCHEMA = 2
+"""Rises with the fields that a chunk has in the vector store."""
 
 
 def submit(
@@ -36,4 +38,4 @@ def with_model(settings: Settings, model: str | None) -> Settings:
 
 def recipe(settings: Settings) -> str:
     """What tells apart generations: all that chunks and vectors depend on, besides the texts."""
-    return stable_id(settings.embedder.model, settings.chunker.model_dump_json())
+    return stable_id(SCHEMA, settings.embedder.model, settings.chunker.model_dump_json())

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from smartypants.attributes import Attributes
     from smartypants.recipes import Recipe
 
 PUBLIC = "public"
@@ -140,6 +141,18 @@ class StoredChunk:
     acl_id: int
     source_id: str
     vector: NDArray[np.float32] | None = None
+    attributes: Attributes | None = None
+    """None where the collection was made before there were any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Chunks of one version of a document: those with an index from `first` to `last`."""
+
+    document_id: str
+    version: str
+    first: int
+    last: int
 
 
 # --- queries -------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ class Verification:
 
     `incomplete`: searchable documents that lack chunks, or have some twice. `stale`: chunks of
     another version than the searchable one. `orphans`: chunks of documents that are deleted or
-    unknown. `misplaced`: chunks with another ACL or source than their document has.
+    unknown. `misplaced`: chunks with another ACL, source, type, author or date than
+    their document has.
     `unfinished`: chunks that a job has written and not committed yet; no search shows them.
     """
 
@@ -95,7 +96,8 @@ def _place(
         mine = held.setdefault(row.id, _Held())
         mine.chunks += 1
         mine.indexes += chunk.index
-        if (stored.acl_id, stored.source_id) != (row.acl_id, row.source_id):
+        known = stored.attributes or row.attributes
+        if (stored.acl_id, stored.source_id, known) != (row.acl_id, row.source_id, row.attributes):
             found.misplaced.append(row.id)
 
 

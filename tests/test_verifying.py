@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
+from smartypants.attributes import Attributes
 from smartypants.errors import CollectionNotFound
 from smartypants.ledger import collections, commits, documents, jobs, listing
 from smartypants.ledger.commits import Indexed
@@ -39,6 +40,7 @@ class Site:
         version: str = "v1",
         acl_id: int | None = None,
         source_id: str | None = None,
+        known: Attributes | None = None,
     ) -> list[str]:
         """Write chunks, as a pipeline does; their ids."""
         row = documents.by_id(self.engine, [self.source.id_of(name)]).get(self.source.id_of(name))
@@ -49,6 +51,7 @@ class Site:
             np.tile(np.eye(4, dtype=np.float32)[0], (len(chunks), 1)),
             acl_ids=[acl_id if acl_id is not None else row.acl_id if row else 1] * len(chunks),
             source_ids=[source_id or self.source.source_id] * len(chunks),
+            attributes=[known or Attributes("text/plain")] * len(chunks),
         )
         return [chunk.chunk_id for chunk in chunks]
 
@@ -194,8 +197,10 @@ def test_chunks_of_a_document_of_another_collection(
     milvus.drop(other.physical)
 
 
-@pytest.mark.parametrize("fault", [{"acl_id": 99}, {"source_id": "other"}])
-def test_wrong_acl_and_wrong_source(sound: Site, fault: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "fault", [{"acl_id": 99}, {"source_id": "other"}, {"known": Attributes("text/html")}]
+)
+def test_wrong_acl_source_or_type(sound: Site, fault: dict[str, object]) -> None:
     sound.store("b.txt", [1], **fault)  # type: ignore[arg-type]
     found = sound.verify()
     assert (found.ok, found.misplaced) == (False, [sound.source.id_of("b.txt")])
@@ -273,6 +278,7 @@ def test_more_than_a_page_of_everything(site: Site) -> None:
             np.tile(np.eye(4, dtype=np.float32)[0], (len(part), 1)),
             acl_ids=[acl_id] * len(part),
             source_ids=[site.source.source_id] * len(part),
+            attributes=[Attributes("text/plain")] * len(part),
         )
     done = [Indexed(site.source.id_of(name), "v1", name, 5) for name in names]
     commits.commit(site.engine, site.collection, done, [])

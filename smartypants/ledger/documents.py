@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, and_, func, or_, select, update
 
+from smartypants.attributes import Attributes, attributes
 from smartypants.errors import DocumentNotFound
 from smartypants.ledger.database import BATCH, reading
 from smartypants.ledger.schema import documents
@@ -59,6 +60,13 @@ class Document:
             size=self.size,
             media_type=self.media_type,
             metadata=self.metadata,
+        )
+
+    @property
+    def attributes(self) -> Attributes:
+        """What filters ask of it."""
+        return attributes(
+            media_type=self.media_type, name=self.name, metadata=self.metadata, parsed=self.parsed
         )
 
     @property

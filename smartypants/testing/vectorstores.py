@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from smartypants.attributes import Attributes, folded_author
 from smartypants.errors import SmartyPantsError
 from smartypants.protocols import Vectors, VectorStore
 from smartypants.testing.hostile import HOSTILE_STRINGS
-from smartypants.types import Candidate, Chunk, Filters
+from smartypants.types import Candidate, Chunk, Filters, Span
 
 
 class VectorStoreContract:
@@ -138,6 +139,132 @@ class VectorStoreContract:
         for filters in (Filters((value,)), Filters((), (value,)), Filters((value,), (value,))):
             assert not _dense(store, physical, acl_ids=(1,), filters=filters)
             assert not _lexical(store, physical, "fox", acl_ids=(1,), filters=filters)
+
+    @pytest.fixture
+    def described(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> dict[str, Attributes]:
+        """The three again, of three types, authors and dates; the last has no date."""
+        known = [
+            Attributes("application/pdf", folded_author("Jane Doe <jane@x.org>"), 1_000),
+            Attributes("text/html", folded_author("José Ruiz; J. Doe"), 2_000),
+            Attributes("text/html", "", None),
+        ]
+        store.upsert(
+            physical,
+            three,
+            np.eye(4, dtype=np.float32)[:3],
+            acl_ids=[1, 2, 3],
+            source_ids=["s1", "s2", "s3"],
+            attributes=known,
+        )
+        store.flush(physical)
+        return {chunk.chunk_id: one for chunk, one in zip(three, known, strict=True)}
+
+    @pytest.mark.parametrize(
+        ("filters", "found"),
+        [
+            (Filters(media_types=("application/pdf",)), "1"),
+            (Filters(media_types=("text/html", "application/pdf")), "123"),
+            (Filters(authors=("jane doe",)), "1"),
+            (Filters(authors=("DOE",)), "12"),
+            (Filters(authors=("jose ruiz", "JANE")), "12"),
+            (Filters(authors=("oe",)), ""),
+            (Filters(authors=("%",)), ""),
+            (Filters(authors=("_",)), ""),
+            (Filters(authors=("jane%doe",)), "1"),  # anything but letters and digits parts words
+            (Filters(after=1_000), "12"),
+            (Filters(after=1_000.5), "2"),
+            (Filters(before=2_000), "1"),
+            (Filters(before=2_000.5), "12"),
+            (Filters(after=1_000, before=2_000), "1"),
+            (Filters(after=-1e300), "12"),
+            (Filters(before=1e300), "12"),
+            (Filters(media_types=("text/html",), authors=("doe",), after=5), "2"),
+            (Filters(source_ids=("s3",), media_types=("text/html",)), "3"),
+        ],
+    )
+    def test_attributes_narrow_both_legs(
+        self,
+        store: VectorStore,
+        physical: str,
+        described: dict[str, Attributes],
+        filters: Filters,
+        found: str,
+    ) -> None:
+        expected = {key for key, n in zip(described, "123", strict=True) if n in found}
+        assert _ids(_dense(store, physical, filters=filters)) == expected
+        assert _ids(_lexical(store, physical, "fox", filters=filters)) == expected
+        if not filters.source_ids:  # what the ledger knows, says the same
+            assert {key for key, one in described.items() if one.match(filters)} == expected
+
+    @pytest.mark.parametrize("value", HOSTILE_STRINGS)
+    @pytest.mark.usefixtures("described")
+    def test_hostile_attributes_find_nothing(
+        self, store: VectorStore, physical: str, value: str
+    ) -> None:
+        for filters in (Filters(media_types=(value,)), Filters(authors=(f"q7{value}",))):
+            assert not _dense(store, physical, acl_ids=(1, 2, 3), filters=filters)
+            assert not _lexical(store, physical, "fox", acl_ids=(1, 2, 3), filters=filters)
+
+    def test_hostile_attributes_are_kept(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> None:
+        for value in HOSTILE_STRINGS:
+            known = Attributes(value, folded_author(value), -5)
+            store.upsert(
+                physical,
+                three[:1],
+                ALL_EQUAL[np.newaxis],
+                acl_ids=[1],
+                source_ids=["s1"],
+                attributes=[known],
+            )
+            store.flush(physical)
+            dated = Filters((three[0].document_id,), after=-5, before=-4)
+            assert len(_dense(store, physical, filters=dated)) == 1
+
+    def test_scan_gives_the_attributes(
+        self, store: VectorStore, physical: str, described: dict[str, Attributes]
+    ) -> None:
+        found = [stored for batch in store.scan(physical) for stored in batch]
+        assert {item.chunk_id: item.attributes for item in found} == described
+
+    def test_passages(self, store: VectorStore, physical: str, three: list[Chunk]) -> None:
+        first, second, third = three
+        more = [replace(first, index=index) for index in range(1, 6)]
+        more.append(replace(first, version="v2", index=2))
+        _upsert(store, physical, more, np.tile(ALL_EQUAL, (6, 1)), acl_ids=[1] * 5 + [2])
+
+        def found(*spans: Span, acl_ids: Sequence[int] = (1, 2)) -> set[tuple[str, str, int]]:
+            chunks = store.passages(physical, spans, acl_ids=acl_ids)
+            assert len({chunk.chunk_id for chunk in chunks}) == len(chunks)
+            return {(chunk.document_id, chunk.version, chunk.index) for chunk in chunks}
+
+        document = first.document_id
+        assert found(Span(document, "v1", 1, 3)) == {(document, "v1", n) for n in (1, 2, 3)}
+        assert found(Span(document, "v1", -5, 0), Span(second.document_id, "v1", 0, 9)) == {
+            (document, "v1", 0),
+            (second.document_id, "v1", 0),
+        }
+        assert found(Span(document, "v1", 4, 99), Span(document, "v1", 5, 6)) == {
+            (document, "v1", 4),
+            (document, "v1", 5),
+        }
+        assert found(Span(document, "v1", 0, 99), acl_ids=(2,)) == set()
+        assert found(Span(third.document_id, "v1", 0, 9)) == set()
+        assert found(Span(document, "v3", 0, 9), Span("nobody", "v1", 0, 9)) == set()
+        assert found() == set()
+        [chunk] = store.passages(physical, [Span(second.document_id, "v1", 0, 0)], acl_ids=[2])
+        assert chunk == second
+
+    @pytest.mark.parametrize("value", HOSTILE_STRINGS)
+    @pytest.mark.usefixtures("three")
+    def test_hostile_spans_find_nothing(
+        self, store: VectorStore, physical: str, value: str
+    ) -> None:
+        spans = [Span(value, "v1", 0, 9), Span("x", value, 0, 9)]
+        assert store.passages(physical, spans, acl_ids=[1, 2, 3]) == []
 
     def test_upsert_replaces(self, store: VectorStore, physical: str, three: list[Chunk]) -> None:
         new = replace(three[0], text="Now about herons.", page=None)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from smartypants import texts
+from smartypants.attributes import attributes
 from smartypants.errors import (
     Conflict,
     EmbeddingModelMismatch,
@@ -234,6 +235,15 @@ class _Import:
             vectors[wanted],
             acl_ids=[acl_ids[owner.principals] for owner in owners],
             source_ids=[owner.source_id for owner in owners],
+            attributes=[
+                attributes(
+                    media_type=owner.media_type,
+                    name=owner.name,
+                    metadata=owner.metadata,
+                    parsed=owner.parsed,
+                )
+                for owner in owners
+            ],
         )
         return len(chunks)
 

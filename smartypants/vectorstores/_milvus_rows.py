@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from smartypants.attributes import Attributes, folded_author
 from smartypants.terms import terms
-from smartypants.types import Candidate, Chunk, Filters, StoredChunk
+from smartypants.types import Candidate, Chunk, Filters, Span, StoredChunk
 
+ATTRIBUTES = ["media_type", "author", "dated_at"]
+NO_DATE = -(2**62)
+MAX_SECONDS = 2.0**60
 FIELDS = ["document_id", "version", "chunk_index", "text", "metadata"]
 MAX_TEXT = 65_535
 MAX_ROWS = 16_384
 """That one query of a Milvus server returns."""
 COUNT_BATCH = 200
+MAX_MEDIA_TYPE = 200
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def described(given: Attributes) -> dict[str, Any]:
+    return {
+        "media_type": _SURROGATE.sub(chr(0xFFFD), given.media_type[:MAX_MEDIA_TYPE]),
+        "author": given.author,
+        "dated_at": NO_DATE if given.dated_at is None else given.dated_at,
+    }
 
 
 def to_row(chunk: Chunk, acl_id: int, source_id: str, now: int) -> dict[str, Any]:
@@ -45,21 +59,27 @@ def to_row(chunk: Chunk, acl_id: int, source_id: str, now: int) -> dict[str, Any
 
 def candidate(hit: Any, *, positive: bool = False) -> Candidate:
     score = float(hit["distance"])
-    return Candidate(_chunk(hit["entity"]), abs(score) if positive else score)
+    return Candidate(to_chunk(hit["entity"]), abs(score) if positive else score)
 
 
 def stored(row: dict[str, Any]) -> StoredChunk:
     vector = row.get("vector")
     return StoredChunk(
-        _chunk(row),
+        to_chunk(row),
         chunk_id=row["chunk_id"],
         acl_id=int(row["acl_id"]),
         source_id=row["source_id"],
         vector=None if vector is None else np.asarray(vector, dtype=np.float32),
+        attributes=_attributes(row) if "dated_at" in row else None,
     )
 
 
-def _chunk(entity: Any) -> Chunk:
+def _attributes(row: dict[str, Any]) -> Attributes:
+    dated_at = int(row["dated_at"])
+    return Attributes(row["media_type"], row["author"], None if dated_at == NO_DATE else dated_at)
+
+
+def to_chunk(entity: Any) -> Chunk:
     place = entity["metadata"]
     return Chunk(
         document_id=entity["document_id"],
@@ -103,7 +123,42 @@ def readable(acl_ids: Sequence[int], filters: Filters) -> str:
     for name, values in (("document_id", filters.document_ids), ("source_id", filters.source_ids)):
         if values:
             parts.append(f"{name} in [{', '.join(quoted(value) for value in values)}]")
-    return " and ".join(parts)
+    return " and ".join([*parts, *_described_as(filters)])
+
+
+def needs_attributes(filters: Filters) -> bool:
+    dated = filters.after is not None or filters.before is not None
+    return bool(filters.media_types or filters.authors or dated)
+
+
+def _described_as(filters: Filters) -> Iterator[str]:
+    if filters.media_types:
+        types = ", ".join(quoted(value[:MAX_MEDIA_TYPE]) for value in filters.media_types)
+        yield f"media_type in [{types}]"
+    if filters.authors:
+        # A folded name has no character that `like` or the literal takes for another.
+        names = [name for name in map(folded_author, filters.authors) if name]
+        likes = " or ".join(f"author like {quoted(f'%{name}%')}" for name in names)
+        yield f"({likes})" if likes else f"dated_at < {NO_DATE}"
+    if filters.after is not None:
+        yield f"dated_at >= {_whole(filters.after)}"
+    if filters.before is not None:
+        yield f"dated_at < {_whole(filters.before)} and dated_at > {NO_DATE}"
+
+
+def _whole(seconds: float) -> int:
+    """Rounded up: whole seconds are compared, and `t >= 1.5` means `t >= 2`."""
+    return math.ceil(min(max(seconds, -MAX_SECONDS), MAX_SECONDS))
+
+
+def within(spans: Sequence[Span], acl_ids: Sequence[int]) -> str:
+    """The filter that finds the readable chunks of these spans."""
+    clauses = [
+        f"(document_id == {quoted(span.document_id)} and version == {quoted(span.version)} "
+        f"and chunk_index >= {int(span.first)} and chunk_index <= {int(span.last)})"
+        for span in spans
+    ]
+    return f"{readable(acl_ids, Filters())} and ({' or '.join(clauses)})"
 
 
 def quoted(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from smartypants.attributes import MAX_AUTHOR_CHARS
 from smartypants.vectorstores._milvus_rows import MAX_TEXT
 
 
@@ -15,8 +16,11 @@ def schema(client: Any, dimension: int) -> Any:
     found.add_field("chunk_id", DataType.VARCHAR, is_primary=True, max_length=64)
     for name in ("document_id", "version", "source_id"):
         found.add_field(name, DataType.VARCHAR, max_length=64)
-    for name in ("chunk_index", "acl_id", "updated_at"):
+    for name in ("chunk_index", "acl_id", "updated_at", "dated_at"):
         found.add_field(name, DataType.INT64)
+    # Milvus counts bytes.
+    found.add_field("media_type", DataType.VARCHAR, max_length=800)
+    found.add_field("author", DataType.VARCHAR, max_length=4 * MAX_AUTHOR_CHARS)
     found.add_field("text", DataType.VARCHAR, max_length=MAX_TEXT)
     found.add_field(
         "terms",
@@ -55,6 +59,6 @@ def indexes(client: Any, *, embedded: bool) -> Any:
         "sparse", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25",
         params=nested({"bm25_k1": 1.2, "bm25_b": 0.75}),
     )  # fmt: skip
-    for name in ("acl_id", "document_id"):
+    for name in ("acl_id", "document_id", "media_type", "dated_at"):
         found.add_index(name, index_type="INVERTED")
     return found

@@ -10,20 +10,26 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from smartypants.errors import SetupError, VectorStoreUnavailable
+from smartypants.attributes import UNKNOWN, Attributes
+from smartypants.errors import FilterNotSupported, SetupError, VectorStoreUnavailable
 from smartypants.protocols import Vectors
 from smartypants.terms import terms
-from smartypants.types import Candidate, Chunk, Filters, StoredChunk
+from smartypants.types import Candidate, Chunk, Filters, Span, StoredChunk
 from smartypants.vectorstores._milvus_rows import (
+    ATTRIBUTES,
     FIELDS,
     MAX_ROWS,
     candidate,
+    described,
     in_groups,
+    needs_attributes,
     others,
     quoted,
     readable,
     stored,
+    to_chunk,
     to_row,
+    within,
 )
 from smartypants.vectorstores._milvus_schema import indexes, schema
 
@@ -92,6 +98,7 @@ class MilvusVectorStore:
         self._token = token
         self._embedded = embedded
         self._client: Any = None
+        self._with_attributes: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -170,16 +177,41 @@ class MilvusVectorStore:
         *,
         acl_ids: Sequence[int],
         source_ids: Sequence[str],
+        attributes: Sequence[Attributes] = (),
     ) -> None:
+        if not chunks:
+            return
         now = int(time.time())
+        known = attributes or [UNKNOWN] * len(chunks)
+        described_ones = (
+            [described(one) for one in known]
+            if self._has_attributes(physical)
+            else [{}] * len(known)
+        )
         rows = [
-            to_row(chunk, acl_id, source_id, now) | {"vector": vector}
-            for chunk, vector, acl_id, source_id in zip(
-                chunks, vectors, acl_ids, source_ids, strict=True
+            to_row(chunk, acl_id, source_id, now) | more | {"vector": vector}
+            for chunk, vector, acl_id, source_id, more in zip(
+                chunks, vectors, acl_ids, source_ids, described_ones, strict=True
             )
         ]
-        if rows:
-            self.client.upsert(physical, rows)
+        self.client.upsert(physical, rows)
+
+    def _has_attributes(self, physical: str) -> bool:
+        """Whether a collection has the fields of what filters ask for; old ones have not."""
+        if physical not in self._with_attributes:
+            fields = self.client.describe_collection(physical)["fields"]
+            if "dated_at" not in {field["name"] for field in fields}:
+                return False  # asked again the next time: it may be made anew by then
+            self._with_attributes.add(physical)
+        return True
+
+    def _filter(self, physical: str, acl_ids: Sequence[int], filters: Filters) -> str:
+        if needs_attributes(filters) and not self._has_attributes(physical):
+            raise FilterNotSupported(
+                f"{physical} knows no media types, authors and dates of its documents.",
+                "Make the collection anew with `smartypants reindex`.",
+            )
+        return readable(acl_ids, filters)
 
     @_mapped
     def flush(self, physical: str) -> None:
@@ -200,7 +232,7 @@ class MilvusVectorStore:
             data=[vector],
             anns_field="vector",
             limit=limit,
-            filter=readable(acl_ids, filters),
+            filter=self._filter(physical, acl_ids, filters),
             output_fields=FIELDS,
             search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, 128)}},
         )
@@ -218,12 +250,23 @@ class MilvusVectorStore:
             data=[words],
             anns_field="sparse",
             limit=limit,
-            filter=readable(acl_ids, filters),
+            filter=self._filter(physical, acl_ids, filters),
             output_fields=FIELDS,
             search_params={"metric_type": "BM25"},
         )
         # Milvus Lite gives negated scores: the order is right, the sign is not.
         return [candidate(hit, positive=True) for hit in found[0]]
+
+    @_mapped
+    def passages(
+        self, physical: str, spans: Sequence[Span], *, acl_ids: Sequence[int]
+    ) -> list[Chunk]:
+        if not spans:
+            return []
+        rows = self.client.query(
+            physical, filter=within(spans, acl_ids), output_fields=FIELDS, limit=MAX_ROWS
+        )
+        return [to_chunk(row) for row in rows]
 
     @_mapped
     def delete_versions(self, physical: str, keep: Mapping[str, tuple[str, int] | None]) -> None:
@@ -285,6 +328,8 @@ class MilvusVectorStore:
 
     @_mapped
     def _pages(self, physical: str, fields: list[str]) -> Any:
+        if self._has_attributes(physical):
+            fields = [*fields, *ATTRIBUTES]
         return self.client.query_iterator(
             physical, batch_size=_PAGE, output_fields=fields, consistency_level="Strong"
         )

@@ -135,7 +135,10 @@ def write(site: Site, source: Source, name: str, version: str, *, count: int, wo
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     physical = collections.get(site.engine, source.collection).physical
     ids, sources = [row.acl_id] * count, [row.source_id] * count
-    site.vectors.upsert(physical, chunks, vectors, acl_ids=ids, source_ids=sources)
+    known = [row.attributes] * count
+    site.vectors.upsert(
+        physical, chunks, vectors, acl_ids=ids, source_ids=sources, attributes=known
+    )
     site.vectors.flush(physical)
     site.blobs.put(texts.raw_key(row.id, version), name.encode())
     parsed = ParsedDocument(f"Text of {name}", None, (Mark(3, "2"),), {"author": "Ann"})

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smartypants.errors import VectorStoreUnavailable
+from smartypants.attributes import Attributes
+from smartypants.errors import FilterNotSupported, VectorStoreUnavailable
 from smartypants.testing import VectorStoreContract
 from smartypants.types import Chunk, Filters
+from smartypants.vectorstores._milvus_rows import ATTRIBUTES
+from smartypants.vectorstores._milvus_schema import indexes, schema
 from smartypants.vectorstores.milvus import MilvusVectorStore
 from tests.conftest import free_port, start_milvus
 
@@ -92,3 +95,33 @@ def test_exposed_generation_has_the_alias(milvus: MilvusVectorStore) -> None:
     milvus.drop(old)
     assert milvus.client.describe_alias(name)["collection_name"] == new
     milvus.drop(new)
+
+
+def test_collection_of_before_takes_chunks_and_refuses_the_new_filters(
+    milvus: MilvusVectorStore,
+) -> None:
+    client, physical = milvus.client, "before__model__v1"
+    former = schema(client, 4)
+    former.fields[:] = [field for field in former.fields if field.name not in ATTRIBUTES]
+    made = indexes(client, embedded=True)
+    made[:] = [item for item in made if item.field_name not in ATTRIBUTES]
+    client.create_collection(physical, schema=former, index_params=made)
+    chunk = Chunk("d", "v", 0, "A badger.", 0, 9)
+    known = [Attributes("text/plain", " ann ", 5)]
+    milvus.upsert(physical, [chunk], UNIT[:1], acl_ids=[1], source_ids=["s"], attributes=known)
+    milvus.flush(physical)
+    search = {"limit": 5, "acl_ids": [1]}
+    assert milvus.lexical(physical, "badger", filters=Filters(("d",)), **search)  # type: ignore[arg-type]
+    assert [row.attributes for batch in milvus.scan(physical) for row in batch] == [None]
+    for filters in (Filters(media_types=("text/plain",)), Filters(authors=("ann",)),
+                    Filters(after=1), Filters(before=9)):  # fmt: skip
+        with pytest.raises(FilterNotSupported, match="before__model__v1.*reindex"):
+            milvus.lexical(physical, "badger", filters=filters, **search)  # type: ignore[arg-type]
+        with pytest.raises(FilterNotSupported):
+            milvus.dense(physical, UNIT[0], filters=filters, **search)  # type: ignore[arg-type]
+    milvus.drop(physical)
+    milvus.create(physical, dimension=4)  # made anew under its name: nothing is remembered
+    milvus.upsert(physical, [chunk], UNIT[:1], acl_ids=[1], source_ids=["s"], attributes=known)
+    milvus.flush(physical)
+    assert milvus.lexical(physical, "badger", filters=Filters(authors=("ann",)), **search)  # type: ignore[arg-type]
+    milvus.drop(physical)
