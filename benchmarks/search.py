@@ -110,7 +110,7 @@ def in_process(
 
     async def search(text: str) -> None:
         query = Query(text, collection, top_k=TOP_K)
-        plan = await asyncio.to_thread(process, query, engine=engine, settings=settings)
+        plan = await process(query, engine=engine, settings=settings)
         result = await retrieve(
             plan,
             embed=embed,

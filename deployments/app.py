@@ -23,7 +23,8 @@ from smartypants.settings import Scaling, Settings
 
 
 def build_app(settings: Settings) -> Application:
-    """Ingress → query processor → retriever (→ embedder) → reranker → LLM, and the job runner."""
+    """Ingress → query processor (→ LLM) → retriever (→ embedder) → reranker → LLM, and the job
+    runner."""
     chosen = settings.serve
     gpus = _gpus(settings)
 
@@ -31,16 +32,17 @@ def build_app(settings: Settings) -> Application:
         return _autoscaled(cls, scaling, gpus=gpus.get(cls, 0.0))
 
     embedder = deployment(EmbedderServer, chosen.embedder).bind(settings)
+    llm = deployment(LLMServer, chosen.llm).bind(settings)
     reranker = None
     if settings.reranker.model is not None:
         reranker = deployment(RerankerServer, chosen.reranker).bind(settings)
     app: Application = deployment(serve.ingress()(Ingress), chosen.ingress).bind(
         settings,
-        query_processor=deployment(QueryProcessor, chosen.query_processor).bind(settings),
+        query_processor=deployment(QueryProcessor, chosen.query_processor).bind(settings, llm),
         retriever=deployment(Retriever, chosen.retriever).bind(settings, embedder),
         embedder=embedder,
         reranker=reranker,
-        llm=deployment(LLMServer, chosen.llm).bind(settings),
+        llm=llm,
         job_runner=_single(JobRunnerServer).bind(settings),
     )
     return app

@@ -15,8 +15,10 @@ from smartypants import wiring
 from smartypants.answering import answer
 from smartypants.api.services import AnswerRequest, Readiness, Services
 from smartypants.errors import SmartyPantsError
+from smartypants.finishing import finish
 from smartypants.ledger import collections
 from smartypants.protocols import Vectors
+from smartypants.querying.recording import Recorder, since
 from smartypants.reranking import rerank
 from smartypants.settings import Settings
 from smartypants.types import (
@@ -28,6 +30,7 @@ from smartypants.types import (
     SearchHit,
     SearchPlan,
     SearchResult,
+    Understanding,
 )
 
 READY_TIMEOUT_S = 2.0
@@ -79,18 +82,21 @@ class Graph:
         found: SearchResult = await call(
             self._handles.retriever.retrieve.remote(plan), deadline=deadline
         )
-        skipped, timings = dict(found.skipped), dict(found.timings_ms)
+        recorder = Recorder([*plan.trace, *found.trace], {**plan.skipped, **found.skipped})
+        skipped = recorder.skipped
         hits: Sequence[SearchHit] = found.hits
         if self._handles.reranker is None:
             skipped["rerank"] = "no reranker is configured"
         elif not plan.rerank:
             skipped["rerank"] = "not asked for"
         elif hits:
-            begun = time.perf_counter()
-            hits = await self._rerank(self._handles.reranker, plan, hits)
-            timings["rerank"] = _since(begun)
-        timings["total"] = _since(started)
-        return SearchResult(tuple(hits[: query.top_k]), skipped, timings)
+            with recorder.step("rerank"):
+                hits = await self._rerank(self._handles.reranker, plan, hits)
+        hits = await asyncio.to_thread(finish, plan, hits, vectors=self._vectors, recorder=recorder)
+        timings = {step.name: step.ms for step in recorder.steps} | {"total": since(started)}
+        return SearchResult(
+            tuple(hits), skipped, timings, tuple(recorder.steps), Understanding.of(plan)
+        )
 
     async def _rerank(
         self, reranker: Handle, plan: SearchPlan, hits: Sequence[SearchHit]
@@ -168,7 +174,3 @@ async def _readiness(check: Awaitable[str]) -> Readiness:
         return Readiness(True, await check)
     except SmartyPantsError as exc:
         return Readiness(False, str(exc))
-
-
-def _since(started: float) -> float:
-    return round(1000 * (time.perf_counter() - started), 2)

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-import asyncio
+import uuid
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Any
 
+from ray.serve.handle import DeploymentHandle
+
+from deployments.calls import stream
 from smartypants import wiring
-from smartypants.processing import process
+from smartypants.processing import Helpers, process
+from smartypants.querying.asking import Reply
+from smartypants.querying.vocabulary import Vocabularies
 from smartypants.settings import Settings
-from smartypants.types import Query, SearchPlan
+from smartypants.types import Delta, Message, Query, SamplingParams, SearchPlan
 
 
 class QueryProcessor:
-    """Query → plan; scales with the ledger and, later, with the model calls of expansion."""
+    """Query → plan; rewriting and expansion ask `LLMServer`, where they are wanted."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, llm: DeploymentHandle[Any]) -> None:
         self._settings = settings
         self._engine = wiring.open_ledger(settings)
+        self._llm = llm
+        vectors = wiring.open_vectors(settings)
+        self._helpers = Helpers(vectors, Vocabularies(vectors), self._ask)
 
     async def process(self, query: Query) -> SearchPlan:
-        return await asyncio.to_thread(process, query, engine=self._engine, settings=self._settings)
+        return await process(
+            query, engine=self._engine, settings=self._settings, helpers=self._helpers
+        )
+
+    async def _ask(
+        self, messages: Sequence[Message], sampling: SamplingParams, deadline: float
+    ) -> Reply:
+        handle = self._llm.options(stream=True)
+        deltas = stream(
+            handle.generate.remote(list(messages), sampling, uuid.uuid4().hex),
+            Delta,
+            deadline=deadline,
+        )
+        text, last = "", Delta("")
+        async with aclosing(deltas):
+            async for last in deltas:
+                text += last.text
+        return Reply(text, last.prompt_tokens, last.completion_tokens)

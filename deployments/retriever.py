@@ -29,13 +29,10 @@ class Retriever:
             )
             return vector
 
-        limit = plan.query.top_k
-        if plan.rerank:
-            limit = max(limit, plan.recipe.rerank_depth)
         return await retrieve(
             plan,
             embed=embed,
             vectors=self._vectors,
             engine=self._engine,
-            limit=limit,
+            limit=plan.depth,
         )

@@ -42,12 +42,23 @@ async def answer(
     """
     started = time.perf_counter()
     result = await search(query)
-    hits = relevant(result.hits, min_similarity=settings.min_similarity)
+    if result.understood is not None:  # an earlier turn's question made whole, without filters
+        query = replace(query, text=result.understood.question)
+    hits = list(result.hits)
+    if "dense" not in result.skipped:
+        hits = relevant(hits, min_similarity=settings.min_similarity)
     timings = {**result.timings_ms, "search": _since(started)}
     yield replace(result, hits=tuple(hits))
     if not hits:
         yield Delta(NOT_FOUND)
-        yield Answer(NOT_FOUND, found=False, skipped=result.skipped, timings_ms=timings)
+        yield Answer(
+            NOT_FOUND,
+            found=False,
+            skipped=result.skipped,
+            timings_ms=timings,
+            trace=result.trace,
+            understood=result.understood,
+        )
         return
 
     packed = pack(hits, budget=settings.context_tokens)
@@ -75,6 +86,8 @@ async def answer(
         sentences=stream.sentences,
         skipped=result.skipped,
         timings_ms=timings,
+        trace=result.trace,
+        understood=result.understood,
     )
 
 

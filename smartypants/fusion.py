@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from smartypants.types import Candidate, Chunk
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A chunk with its fused score and the score of each leg that found it."""
+    """A chunk with its fused score, and by leg that found it: the leg's own score, what that adds
+    to the fused one, and the rank."""
 
     chunk: Chunk
     score: float
     scores: Mapping[str, float]
+    parts: Mapping[str, float] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
 
 
 def weighted_sum(
@@ -34,13 +37,22 @@ def weighted_sum(
     return _fused(legs, parts)
 
 
-def reciprocal_rank_fusion(legs: Mapping[str, Sequence[Candidate]], *, k: int) -> list[Fused]:
-    """Fuse rankings, best first: score = Σ over legs of 1 / (k + rank), ranks from 1.
+def reciprocal_rank_fusion(
+    legs: Mapping[str, Sequence[Candidate]],
+    *,
+    k: int,
+    weights: Mapping[str, float] | None = None,
+) -> list[Fused]:
+    """Fuse rankings, best first: score = Σ over legs of weight / (k + rank), ranks from 1.
 
-    Ties keep the order of the legs. Cormack, Clarke & Büttcher, SIGIR 2009.
+    Without weights all are 1. Ties keep the order of the legs. Cormack, Clarke & Büttcher,
+    SIGIR 2009.
     """
     parts = {
-        leg: {c.chunk.chunk_id: 1.0 / (k + rank) for rank, c in enumerate(candidates, start=1)}
+        leg: {
+            c.chunk.chunk_id: (weights[leg] if weights else 1.0) / (k + rank)
+            for rank, c in enumerate(candidates, start=1)
+        }
         for leg, candidates in legs.items()
     }
     return _fused(legs, parts)
@@ -62,12 +74,14 @@ def _fused(
 ) -> list[Fused]:
     chunks: dict[str, Chunk] = {}
     scores: dict[str, dict[str, float]] = {}
-    totals: dict[str, float] = {}
+    ranks: dict[str, dict[str, int]] = {}
     for leg, candidates in legs.items():
-        for candidate in candidates:
+        for rank, candidate in enumerate(candidates, start=1):
             chunk_id = candidate.chunk.chunk_id
             chunks.setdefault(chunk_id, candidate.chunk)
             scores.setdefault(chunk_id, {})[leg] = candidate.score
-            totals[chunk_id] = totals.get(chunk_id, 0.0) + parts[leg][chunk_id]
-    order = sorted(totals, key=lambda chunk_id: -totals[chunk_id])
-    return [Fused(chunks[item], totals[item], scores[item]) for item in order]
+            ranks.setdefault(chunk_id, {})[leg] = rank
+    added = {key: {leg: parts[leg][key] for leg in found} for key, found in scores.items()}
+    totals = {key: sum(found.values()) for key, found in added.items()}
+    order = sorted(totals, key=lambda key: -totals[key])
+    return [Fused(chunks[key], totals[key], scores[key], added[key], ranks[key]) for key in order]

@@ -1,38 +1,93 @@
-"""Turns a query as its caller put it into a plan for the retriever."""
+"""Turns a query as its caller put it into a plan for the retriever, step by step.
+
+normalise → syntax → language → rewriting → plain words → spelling → expansion. Each step can be
+switched off, says what it did and what it cost, and is left out where it can't be made in time.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine
 
-from smartypants.errors import ValidationFailed
-from smartypants.ledger import acls, collections
+from smartypants.errors import CollectionNotFound, ValidationFailed
+from smartypants.ledger import acls, collections, documents, listing
+from smartypants.ledger.collections import Collection
+from smartypants.protocols import VectorStore
+from smartypants.querying import expanding, language, plain_words, rewriting, spelling, syntax
+from smartypants.querying.asking import Ask, Pace, ask_in_time
+from smartypants.querying.narrowing import narrowed
+from smartypants.querying.recording import Recorder
+from smartypants.querying.vocabulary import Vocabularies
+from smartypants.recipes import Expansion, Recipe
 from smartypants.settings import Settings
-from smartypants.types import Query, SearchPlan
+from smartypants.types import Filters, Query, SearchPlan
+
+CHECKED = 5
+"""Chunks that are asked for to see whether a word is in any readable document."""
 
 
-def process(query: Query, *, engine: Engine, settings: Settings) -> SearchPlan:
-    """Normalise the text, resolve the collection, and resolve what the caller may read.
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """What some steps need; a step whose helper is None is left out."""
+
+    vectors: VectorStore | None = None
+    vocabularies: Vocabularies | None = None
+    ask: Ask | None = None
+    pace: Pace = field(default_factory=Pace)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan in the making."""
+
+    query: Query
+    recipe: Recipe
+    collection: Collection
+    acl_ids: tuple[int, ...]
+    text: str
+    filters: Filters
+    phrases: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    language: str | None = None
+    recorder: Recorder = field(default_factory=Recorder)
+
+
+async def process(
+    query: Query, *, engine: Engine, settings: Settings, helpers: Helpers | None = None
+) -> SearchPlan:
+    """Interpret the query, resolve the collection, and resolve what the caller may read.
 
     Raises `CollectionNotFound`, `EmbeddingModelMismatch`, or `ValidationFailed` for a query
     without a word.
     """
-    text = normalise(query.text)
-    if not text:
-        raise ValidationFailed("The query has no text.", "Ask something.")
-    collection = collections.get(engine, query.collection)
-    collections.check_model(collection, settings.embedder.model)
-    recipe = settings.retrieval
-    wanted = query.rerank if query.rerank is not None else recipe.rerank
+    helpers = helpers or Helpers()
+    draft = await asyncio.to_thread(_begin, query, engine, settings)
+    with draft.recorder.step("language") as note:
+        draft.language = language.detect(draft.text)
+        note.detail = draft.language or "not clear"
+    await _rewrite(draft, helpers)
+    question = draft.text
+    _interpret(draft)
+    await _spell(draft, engine, helpers)
+    await _expand(draft, helpers)
+    wanted = query.rerank if query.rerank is not None else draft.recipe.rerank
     return SearchPlan(
-        query=query,
-        text=text,
-        physical_collection=collection.physical,
-        acl_ids=acls.allowed_acl_ids(engine, query.principals),
-        recipe=recipe,
-        filters=query.filters,
+        query=draft.query,
+        text=draft.text,
+        physical_collection=draft.collection.physical,
+        acl_ids=draft.acl_ids,
+        recipe=draft.recipe,
         rerank=wanted and settings.reranker.model is not None,
+        filters=draft.filters,
+        phrases=draft.phrases,
+        variants=draft.variants,
+        language=draft.language,
+        question=question,
+        skipped=draft.recorder.skipped,
+        trace=tuple(draft.recorder.steps),
     )
 
 
@@ -40,3 +95,149 @@ def normalise(text: str) -> str:
     """Unicode NFKC, control characters and runs of white space as one space each."""
     plain = unicodedata.normalize("NFKC", text)
     return " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+
+
+def _begin(query: Query, engine: Engine, settings: Settings) -> _Draft:
+    """What the ledger knows, and the steps that ask it."""
+    text = normalise(query.text)
+    if not text:
+        raise ValidationFailed("The query has no text.", "Ask something.")
+    recorder = Recorder()
+    recipe = settings.retrieval.but(query.options)
+    parsed = syntax.Parsed(text)
+    if recipe.syntax:
+        with recorder.step("syntax") as note:
+            parsed = _parsed(text, query, engine)
+            note.detail = " ".join(parsed.read)
+    else:
+        recorder.skip("syntax", "switched off")
+    if parsed.collection is not None:
+        query = replace(query, collection=parsed.collection)
+    collection = collections.get(engine, query.collection)
+    collections.check_model(collection, settings.embedder.model)
+    return _Draft(
+        query,
+        recipe,
+        collection,
+        acls.allowed_acl_ids(engine, query.principals),
+        # Of a query of filters alone all words are searched for: they are all there is.
+        text=parsed.text or text,
+        filters=narrowed(query.filters, parsed.filters),
+        phrases=parsed.phrases,
+        recorder=recorder,
+    )
+
+
+def _parsed(text: str, query: Query, engine: Engine) -> syntax.Parsed:
+    def exists(name: str) -> bool:
+        if not query.elsewhere:
+            return False
+        try:
+            collections.get(engine, name)
+        except CollectionNotFound:
+            return False
+        return True
+
+    # `source:` names a source of the collection that `in:` names, wherever in the text that is.
+    other = syntax.parse(text, syntax.Names(lambda _: (), exists)).collection
+
+    def sources(name: str) -> tuple[str, ...]:
+        called = listing.sources_called(engine, other or query.collection, name)
+        return tuple(item.id for item in called)
+
+    return syntax.parse(text, syntax.Names(sources, exists))
+
+
+async def _rewrite(draft: _Draft, helpers: Helpers) -> None:
+    history = [turn for turn in draft.query.history if turn.role != "system"]
+    if not draft.recipe.rewrite:
+        draft.recorder.skip("rewrite", "switched off")
+    elif not history:
+        draft.recorder.skip("rewrite", "no earlier turns")
+    elif not rewriting.leans(draft.text):
+        draft.recorder.skip("rewrite", "the question stands by itself")
+    else:
+        with draft.recorder.step("rewrite") as note:
+            reply = await ask_in_time(
+                "rewrite",
+                rewriting.messages(draft.text, history, draft.language),
+                rewriting.SAMPLING,
+                ask=helpers.ask,
+                pace=helpers.pace,
+                deadline=draft.query.deadline,
+            )
+            draft.text = rewriting.checked(normalise_lines(reply.text), draft.text, history)
+            note.detail = reply.cost
+
+
+def normalise_lines(text: str) -> str:
+    """`normalise`, line by line."""
+    return "\n".join(normalise(line) for line in text.splitlines())
+
+
+def _interpret(draft: _Draft) -> None:
+    if not draft.recipe.interpret:
+        draft.recorder.skip("interpret", "switched off")
+        return
+    if not language.may_be_english(draft.language):
+        draft.recorder.skip("interpret", "the question is not in English")
+        return
+    with draft.recorder.step("interpret") as note:
+        found = plain_words.interpret(draft.text)
+        if found is not None:
+            note.detail = draft.text
+            draft.text, draft.filters = found.text, narrowed(draft.filters, found.filters)
+
+
+async def _spell(draft: _Draft, engine: Engine, helpers: Helpers) -> None:
+    if not draft.recipe.spelling:
+        draft.recorder.skip("spelling", "switched off")
+        return
+    if helpers.vocabularies is None or helpers.vectors is None:
+        draft.recorder.skip("spelling", "no vocabulary is kept here")
+        return
+    store, collection = helpers.vectors, draft.collection
+    vocabulary = helpers.vocabularies.of(collection.physical, collection.epoch)
+    if vocabulary is None:
+        draft.recorder.skip("spelling", "the vocabulary is being made")
+        return
+
+    def indexed(word: str) -> bool:
+        """Whether a document that the caller may read, and may be shown, has the word now."""
+        found = store.lexical(
+            collection.physical, word, limit=CHECKED, acl_ids=draft.acl_ids, filters=Filters()
+        )
+        rows = documents.by_id(engine, [item.chunk.document_id for item in found])
+        return any(row.searchable and row.acl_id in draft.acl_ids for row in rows.values())
+
+    with draft.recorder.step("spelling") as note:
+        draft.text, corrected = await asyncio.to_thread(
+            spelling.correct,
+            draft.text,
+            vocabulary,
+            acl_ids=draft.acl_ids,
+            indexed=indexed,
+            keep=draft.phrases,
+        )
+        note.detail = ", ".join(f"{wrong} → {right}" for wrong, right in corrected.items())
+
+
+async def _expand(draft: _Draft, helpers: Helpers) -> None:
+    chosen = draft.recipe.expansion
+    if chosen is Expansion.NONE:
+        draft.recorder.skip("expansion", "switched off")
+        return
+    if draft.recipe.dense_weight == 0:
+        draft.recorder.skip("expansion", "there is no dense leg")
+        return
+    with draft.recorder.step("expansion") as note:
+        reply = await ask_in_time(
+            f"expansion by {chosen}",
+            expanding.messages(chosen, draft.text),
+            expanding.SAMPLING[chosen],
+            ask=helpers.ask,
+            pace=helpers.pace,
+            deadline=draft.query.deadline,
+        )
+        draft.variants = expanding.variants(chosen, normalise_lines(reply.text), draft.text)
+        note.detail = reply.cost

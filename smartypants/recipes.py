@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from smartypants.types import stable_id
+from smartypants.types import QueryOptions, stable_id
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -45,6 +45,9 @@ class Recipe(BaseModel):
     diversity: Share = Field(
         0.0, description="How much hits that resemble better ones are set back (MMR)."
     )
+    syntax: bool = Field(
+        True, description='Whether `type:pdf`, `after:2023` and "exact phrases" are understood.'
+    )
     interpret: bool = Field(
         True, description="Whether filters put in plain words (`PDFs from 2023`) are filters."
     )
@@ -55,6 +58,15 @@ class Recipe(BaseModel):
     expansion: Expansion = Field(
         Expansion.NONE, description="What the LLM adds: more queries, or a hypothetical answer."
     )
+
+    def but(self, options: QueryOptions) -> Recipe:
+        """The recipe as one request wants it."""
+        wanted = {
+            name: value
+            for name in type(self).model_fields
+            if (value := getattr(options, name, None)) is not None
+        }
+        return Recipe.model_validate({**self.model_dump(), **wanted}) if wanted else self
 
     @property
     def version(self) -> str:

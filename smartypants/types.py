@@ -184,11 +184,18 @@ class Filters:
     after: float | None = None
     before: float | None = None
 
+    @property
+    def describe(self) -> bool:
+        """Whether they ask for what a document is, besides which one and where from."""
+        dated = self.after is not None or self.before is not None
+        return bool(self.media_types or self.authors or dated)
+
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
     """What one request wants otherwise than its collection's recipe; None: as the recipe says."""
 
+    syntax: bool | None = None
     interpret: bool | None = None
     spelling: bool | None = None
     rewrite: bool | None = None
@@ -216,6 +223,8 @@ class Query:
     rerank: bool | None = None
     per_document: bool = False
     """One hit a document, its best passage."""
+    elsewhere: bool = False
+    """Whether `in:` in the text may name another collection: the caller chose none."""
     principals: tuple[str, ...] = (PUBLIC,)
     request_id: str = ""
     deadline: float | None = None
@@ -235,7 +244,8 @@ class Step:
 class SearchPlan:
     """What the query processor decided: everything the retriever needs, nothing else.
 
-    `text` is the question as it is searched for; `variants` are further texts for the dense leg,
+    `question` is the whole question, without filters in the syntax, and `text` what is searched
+    for; `variants` are further texts for the dense leg,
     `phrases` have to occur word for word, `filters` are the caller's and those found in the text.
     """
 
@@ -248,6 +258,8 @@ class SearchPlan:
     filters: Filters = Filters()
     phrases: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
+    language: str | None = None
+    question: str = ""
     skipped: Mapping[str, str] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
 
@@ -256,7 +268,42 @@ class SearchPlan:
         """Chunks that each leg returns."""
         wanted = max(self.recipe.candidates, self.query.top_k)
         # Several passages of a document make one hit, so more of them are needed.
-        return 2 * wanted if self.query.per_document else wanted
+        wanted = 2 * wanted if self.query.per_document else wanted
+        # Few may have the phrases, which is not known before they are read.
+        return max(wanted, min(5 * wanted, 1_000)) if self.phrases else wanted
+
+    @property
+    def depth(self) -> int:
+        """Hits that the retriever returns, for the steps after it to choose from."""
+        depth = self.query.top_k
+        if self.rerank:
+            depth = max(depth, self.recipe.rerank_depth)
+        return max(depth, min(4 * depth, self.candidates)) if self.recipe.diversity else depth
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What was made of a query: what was asked and searched for, where, in which documents."""
+
+    text: str
+    question: str
+    collection: str
+    filters: Filters = Filters()
+    phrases: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    language: str | None = None
+
+    @classmethod
+    def of(cls, plan: SearchPlan) -> Understanding:
+        return cls(
+            plan.text,
+            plan.question or plan.text,
+            plan.query.collection,
+            plan.filters,
+            plan.phrases,
+            plan.variants,
+            plan.language,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +325,14 @@ class SearchHit:
     uri: str
     source_id: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    copies: int = 0
+    """Further passages that say the same, which it stands for."""
+    neighbours: tuple[Chunk, ...] = ()
+    """The chunks around it, in the document's order, where asked for."""
+    parent: tuple[Chunk, ...] = ()
+    """The chunks of the section that it is in, itself included, where asked for."""
+    explanation: Mapping[str, float] = field(default_factory=dict)
+    """Every score of every step, where asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +343,7 @@ class SearchResult:
     skipped: Mapping[str, str] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
+    understood: Understanding | None = None
 
 
 # --- generation ----------------------------------------------------------------------------
@@ -346,6 +402,8 @@ class Answer:
     sentences: int = 0
     skipped: Mapping[str, str] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    trace: tuple[Step, ...] = ()
+    understood: Understanding | None = None
 
 
 AnswerEvent = SearchResult | Delta | Citation | Answer

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,16 @@ from sqlalchemy import Engine
 
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
 from smartypants.ledger import acls, collections
-from smartypants.processing import normalise, process
+from smartypants.processing import normalise
+from smartypants.processing import process as process_async
 from smartypants.settings import RerankerSettings, Settings
-from smartypants.types import Query
+from smartypants.types import Query, SearchPlan
 
 SETTINGS = Settings()
+
+
+def process(query: Query, *, engine: Engine, settings: Settings) -> SearchPlan:
+    return asyncio.run(process_async(query, engine=engine, settings=settings))
 
 
 @pytest.fixture

@@ -19,7 +19,15 @@ from smartypants.api.fields import (
     TopK,
 )
 from smartypants.api.routing import AnyRoute, Call, Route
-from smartypants.api.search import RETRIEVAL_ERRORS, Hit, SearchFilters
+from smartypants.api.search import (
+    RETRIEVAL_ERRORS,
+    History,
+    Hit,
+    SearchFilters,
+    SearchOptions,
+    TraceStep,
+    UnderstoodQuery,
+)
 from smartypants.api.streaming import EventStream, closing, event, while_connected
 from smartypants.errors import InvalidRequest, LLMUnavailable
 from smartypants.types import Answer, AnswerEvent, Delta, SamplingParams, SearchResult
@@ -38,6 +46,8 @@ class AnswerRequest(RequestBody):
     temperature: Temperature | None = Field(None, description="Default: 0.")
     rerank: bool | None = None
     filters: SearchFilters | None = None
+    options: SearchOptions | None = None
+    history: History = Field(default_factory=list)
     stream: bool = Field(False, description="Answer as server-sent events.")
 
 
@@ -73,6 +83,8 @@ class AnswerResponse(BaseModel):
     supported_sentences: int
     sentences: int
     finish_reason: str
+    understood: UnderstoodQuery | None
+    trace: list[TraceStep]
     skipped: dict[str, str]
     timings_ms: dict[str, float]
     request_id: str
@@ -98,6 +110,8 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
         supported_sentences=answer.supported_sentences,
         sentences=answer.sentences,
         finish_reason=answer.finish_reason,
+        understood=None if answer.understood is None else search.understood(answer.understood),
+        trace=search.steps(answer.trace),
         skipped=dict(answer.skipped),
         timings_ms=search.rounded(answer.timings_ms),
         request_id=request_id,
@@ -114,6 +128,8 @@ async def _answer(call: Call[AnswerRequest, NoParams]) -> AnswerResponse | Respo
         top_k=body.top_k or settings.top_k,
         rerank=body.rerank,
         filters=body.filters,
+        options=body.options,
+        history=body.history,
     )
     sampling = SamplingParams(
         max_tokens=body.max_tokens or settings.max_tokens, temperature=body.temperature or 0.0

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from smartypants.attributes import folded_author, instant
 from smartypants.settings import Settings
 
 MAX_NAME_CHARS = 500
@@ -142,3 +143,28 @@ def at(seconds: float) -> datetime:
 
 def maybe_at(seconds: float | None) -> datetime | None:
     return None if seconds is None else at(seconds)
+
+
+def _check_author(value: str) -> str:
+    if not folded_author(value):
+        raise ValueError("must have a letter or a digit")
+    return value
+
+
+def _check_date(value: str) -> str:
+    if not value[:1].isdigit() or instant(value) is None:
+        raise ValueError(
+            "must be an ISO 8601 date or time, as 2023, 2023-05-17 or 2023-05-17T10:00Z"
+        )
+    return value
+
+
+AuthorName = Annotated[
+    str, StringConstraints(min_length=1, max_length=300), AfterValidator(_check_author)
+]
+IsoDate = Annotated[
+    str,
+    StringConstraints(min_length=4, max_length=40),
+    AfterValidator(_check_date),
+    Field(description="ISO 8601; a year, month or day stands for its beginning (UTC)."),
+]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.requests import Request
 
 from smartypants.api import context
 from smartypants.api.bodies import json_body
 from smartypants.api.fields import (
+    AuthorName,
     CollectionName,
     Identifier,
+    IsoDate,
+    MediaTypeName,
     NoParams,
     Question,
     RequestBody,
@@ -20,20 +24,34 @@ from smartypants.api.fields import (
 )
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.streaming import while_connected
+from smartypants.attributes import instant
 from smartypants.errors import (
     CollectionNotFound,
     DeadlineExceeded,
     EmbeddingModelMismatch,
+    FilterNotSupported,
     Overloaded,
     Unavailable,
     VectorStoreUnavailable,
 )
 from smartypants.settings import Settings
-from smartypants.types import Filters, Query, SearchHit, SearchResult
+from smartypants.surrounding import joined
+from smartypants.types import (
+    Chunk,
+    Filters,
+    Message,
+    Query,
+    QueryOptions,
+    SearchHit,
+    SearchResult,
+    Step,
+    Understanding,
+)
 
 RETRIEVAL_ERRORS = (
     CollectionNotFound,
     EmbeddingModelMismatch,
+    FilterNotSupported,
     Overloaded,
     Unavailable,
     VectorStoreUnavailable,
@@ -42,13 +60,55 @@ RETRIEVAL_ERRORS = (
 
 
 Identifiers = Annotated[list[Identifier], Field(max_length=1000)]
+MAX_TURNS = 100
 
 
 class SearchFilters(RequestBody):
-    """Only passages of these documents and sources; an empty list restricts nothing."""
+    """Only passages of documents that fit all of these; an empty list restricts nothing."""
 
     document_ids: Identifiers = Field(default_factory=list)
     source_ids: Identifiers = Field(default_factory=list)
+    media_types: Annotated[list[MediaTypeName], Field(max_length=100)] = Field(
+        default_factory=list, description="As `application/pdf`."
+    )
+    authors: Annotated[list[AuthorName], Field(max_length=100)] = Field(
+        default_factory=list, description="Names, or words of names, of which one has to fit."
+    )
+    after: IsoDate | None = Field(None, description="Dated then, or later.")
+    before: IsoDate | None = Field(None, description="Dated earlier.")
+
+
+class SearchOptions(RequestBody):
+    """What this request wants otherwise than its collection's recipe; null: as that says."""
+
+    syntax: bool | None = Field(None, description='`type:pdf`, `after:2023`, "exact phrases".')
+    interpret: bool | None = Field(None, description="Filters in plain words.")
+    spelling: bool | None = Field(None, description="Correct words that no document has.")
+    rewrite: bool | None = Field(None, description="Make a question whole that leans on `history`.")
+    expansion: Literal["none", "queries", "hypothetical"] | None = Field(
+        None, description="Search for what the LLM writes, too."
+    )
+    collapse: bool | None = Field(None, description="Show passages that say the same once.")
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="Set back hits that resemble better ones (MMR)."
+    )
+    neighbours: Annotated[int, Field(ge=0, le=5)] = Field(
+        0, description="Chunks before and after each hit that come along."
+    )
+    parents: bool = Field(False, description="The section around each hit comes along.")
+    explain: bool = Field(False, description="Every score of every step comes along.")
+
+
+class Turn(RequestBody):
+    """An earlier turn of the conversation."""
+
+    role: Literal["user", "assistant"]
+    content: Annotated[str, StringConstraints(min_length=1, max_length=50_000)]
+
+
+History = Annotated[
+    list[Turn], Field(max_length=MAX_TURNS, description="The turns before, oldest first.")
+]
 
 
 class SearchRequest(RequestBody):
@@ -62,6 +122,17 @@ class SearchRequest(RequestBody):
     rerank: bool | None = Field(None, description="Default: where a reranker is configured.")
     per_document: bool = Field(False, description="One hit a document, its best passage.")
     filters: SearchFilters | None = None
+    options: SearchOptions | None = None
+    history: History = Field(default_factory=list)
+
+
+class Passage(BaseModel):
+    """Text of the document from `start` to `end`."""
+
+    text: str
+    start: int
+    end: int
+    page: str | None = None
 
 
 class Hit(BaseModel):
@@ -80,12 +151,49 @@ class Hit(BaseModel):
     score: float
     scores: dict[str, float] = Field(description="By step: what ranked it.")
     metadata: dict[str, str]
+    copies: int = Field(0, description="Further passages that say the same.")
+    neighbours: list[Passage] | None = Field(None, description="With `options.neighbours`.")
+    parent: Passage | None = Field(
+        None, description="With `options.parents`: the section; white space may differ."
+    )
+    explanation: dict[str, float] | None = Field(None, description="With `options.explain`.")
+
+
+class AppliedFilters(BaseModel):
+    """Those of the request and those found in the query; times are Unix seconds."""
+
+    document_ids: list[str]
+    source_ids: list[str]
+    media_types: list[str]
+    authors: list[str]
+    after: float | None
+    before: float | None
+
+
+class UnderstoodQuery(BaseModel):
+    """What was made of the query."""
+
+    text: str = Field(description="What was searched for.")
+    question: str = Field(description="The question, made whole where it leaned on earlier turns.")
+    collection: str
+    language: str | None = Field(description="ISO 639 code; null where it is not clear.")
+    phrases: list[str]
+    variants: list[str] = Field(description="What else was searched for, written by the LLM.")
+    filters: AppliedFilters
+
+
+class TraceStep(BaseModel):
+    name: str
+    ms: float
+    detail: str
 
 
 class SearchResponse(BaseModel):
     """Hits, best first; `skipped` names steps that were left out, and why."""
 
     hits: list[Hit]
+    understood: UnderstoodQuery | None
+    trace: list[TraceStep] = Field(description="Each step: what it did, and what it cost.")
     skipped: dict[str, str]
     timings_ms: dict[str, float]
     request_id: str
@@ -95,8 +203,12 @@ def section(headings: tuple[str, ...]) -> str:
     return " > ".join(headings)
 
 
+def _passage(chunk: Chunk) -> Passage:
+    return Passage(text=chunk.text, start=chunk.start, end=chunk.end, page=chunk.page)
+
+
 def hit(found: SearchHit) -> Hit:
-    chunk = found.chunk
+    chunk, parent = found.chunk, found.parent
     return Hit(
         document_id=chunk.document_id,
         chunk_id=chunk.chunk_id,
@@ -111,12 +223,36 @@ def hit(found: SearchHit) -> Hit:
         score=found.score,
         scores=dict(found.scores),
         metadata=dict(found.metadata),
+        copies=found.copies,
+        neighbours=[_passage(near) for near in found.neighbours] or None,
+        parent=Passage(text=joined(parent), start=parent[0].start, end=parent[-1].end)
+        if parent
+        else None,
+        explanation=dict(found.explanation) or None,
     )
+
+
+def understood(found: Understanding) -> UnderstoodQuery:
+    return UnderstoodQuery(
+        text=found.text,
+        question=found.question,
+        collection=found.collection,
+        language=found.language,
+        phrases=list(found.phrases),
+        variants=list(found.variants),
+        filters=AppliedFilters.model_validate(asdict(found.filters)),
+    )
+
+
+def steps(trace: Sequence[Step]) -> list[TraceStep]:
+    return [TraceStep(name=step.name, ms=step.ms, detail=step.detail) for step in trace]
 
 
 def response(result: SearchResult, request_id: str) -> SearchResponse:
     return SearchResponse(
         hits=[hit(found) for found in result.hits],
+        understood=None if result.understood is None else understood(result.understood),
+        trace=steps(result.trace),
         skipped=dict(result.skipped),
         timings_ms=rounded(result.timings_ms),
         request_id=request_id,
@@ -137,16 +273,29 @@ def to_query(
     rerank: bool | None,
     filters: SearchFilters | None,
     per_document: bool = False,
+    options: SearchOptions | None = None,
+    history: Sequence[Turn] = (),
 ) -> Query:
     """A query, with what the request's headers say."""
     chosen = filters or SearchFilters()
+    wanted = options or SearchOptions()
     return Query(
         text=text,
         collection=collection or settings.default_collection,
         top_k=top_k,
-        filters=Filters(tuple(chosen.document_ids), tuple(chosen.source_ids)),
+        filters=Filters(
+            tuple(chosen.document_ids),
+            tuple(chosen.source_ids),
+            tuple(name.lower() for name in chosen.media_types),
+            tuple(chosen.authors),
+            None if chosen.after is None else instant(chosen.after),
+            None if chosen.before is None else instant(chosen.before),
+        ),
+        options=QueryOptions(**wanted.model_dump()),
+        history=tuple(Message(turn.role, turn.content) for turn in history),
         rerank=rerank,
         per_document=per_document,
+        elsewhere=collection is None,
         principals=context.principals(request),
         request_id=context.request_id(request),
         deadline=context.deadline(request),
@@ -164,6 +313,8 @@ async def _search(call: Call[SearchRequest, NoParams]) -> SearchResponse:
         rerank=body.rerank,
         per_document=body.per_document,
         filters=body.filters,
+        options=body.options,
+        history=body.history,
     )
 
     async def work() -> SearchResult:

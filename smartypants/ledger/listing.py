@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from sqlalchemy import Engine, RowMapping, select
 
@@ -73,6 +73,20 @@ def sources_by_id(engine: Engine, source_ids: Sequence[str]) -> list[Source]:
     with reading(engine) as connection:
         rows = connection.execute(select(sources).where(sources.c.id.in_(source_ids)))
         return [Source(**row._mapping) for row in rows]
+
+
+def sources_called(engine: Engine, collection: str, name: str) -> list[Source]:
+    """The collection's sources with this id, kind or URI, or with it as their URI's last part."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(sources).where(sources.c.collection == collection))
+        every = [Source(**row._mapping) for row in rows]
+    wanted = name.rstrip("/")
+    return [
+        item
+        for item in every
+        if wanted in (item.id, item.kind, item.uri.rstrip("/"), item.given_uri.rstrip("/"))
+        or unquote(item.uri.rstrip("/").rsplit("/", 1)[-1]) == wanted
+    ]
 
 
 def list_documents(

@@ -126,11 +126,6 @@ def readable(acl_ids: Sequence[int], filters: Filters) -> str:
     return " and ".join([*parts, *_described_as(filters)])
 
 
-def needs_attributes(filters: Filters) -> bool:
-    dated = filters.after is not None or filters.before is not None
-    return bool(filters.media_types or filters.authors or dated)
-
-
 def _described_as(filters: Filters) -> Iterator[str]:
     if filters.media_types:
         types = ", ".join(quoted(value[:MAX_MEDIA_TYPE]) for value in filters.media_types)

@@ -22,7 +22,6 @@ from smartypants.vectorstores._milvus_rows import (
     candidate,
     described,
     in_groups,
-    needs_attributes,
     others,
     quoted,
     readable,
@@ -206,7 +205,7 @@ class MilvusVectorStore:
         return True
 
     def _filter(self, physical: str, acl_ids: Sequence[int], filters: Filters) -> str:
-        if needs_attributes(filters) and not self._has_attributes(physical):
+        if filters.describe and not self._has_attributes(physical):
             raise FilterNotSupported(
                 f"{physical} knows no media types, authors and dates of its documents.",
                 "Make the collection anew with `smartypants reindex`.",

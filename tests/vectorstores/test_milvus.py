@@ -115,7 +115,7 @@ def test_collection_of_before_takes_chunks_and_refuses_the_new_filters(
     assert [row.attributes for batch in milvus.scan(physical) for row in batch] == [None]
     for filters in (Filters(media_types=("text/plain",)), Filters(authors=("ann",)),
                     Filters(after=1), Filters(before=9)):  # fmt: skip
-        with pytest.raises(FilterNotSupported, match="before__model__v1.*reindex"):
+        with pytest.raises(FilterNotSupported, match=r"before__model__v1.*reindex"):
             milvus.lexical(physical, "badger", filters=filters, **search)  # type: ignore[arg-type]
         with pytest.raises(FilterNotSupported):
             milvus.dense(physical, UNIT[0], filters=filters, **search)  # type: ignore[arg-type]

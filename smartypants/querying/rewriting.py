@@ -1,0 +1,89 @@
+"""Makes a question whole that leans on the turns before it: "and in 2023?"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from smartypants.querying.asking import StepSkipped
+from smartypants.querying.language import name
+from smartypants.terms import terms
+from smartypants.types import Message, SamplingParams
+
+TURNS = 6
+TURN_CHARS = 600
+SHORT_WORDS = 4
+SAMPLING = SamplingParams(max_tokens=96, temperature=0.0)
+
+_OPENS = re.compile(
+    r"\s*(?:and|or|but|so|then|also|what about|how about|what else|anything else|why(?: not)?\b|"
+    r"yes|no|ok(?:ay)?|thanks?|got it|really|in that case|which (?:one|is|are)|tell me more|"
+    r"more|else|instead)\b",
+    re.I,
+)
+_POINTS = re.compile(
+    r"\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|"
+    r"former|latter|previous|above|same|one|ones|such|others?|another|else|you said|"
+    r"as you|mentioned|second|third|last one)\b",
+    re.I,
+)
+_LABEL = re.compile(
+    r"^(?:(?:rewritten|standalone|full|whole|new|final)\s+)*(?:question|query|answer)\s*:\s*", re.I
+)
+
+
+def leans(question: str) -> bool:
+    """Whether a question may lean on earlier turns: it begins like a reply, points at something
+    without naming it, or has few words.
+
+    Words that stand by themselves too ("that", "one") count, since a call that was not needed
+    costs time, and one that was needed and not made costs the answer.
+    """
+    if len(question.split()) <= SHORT_WORDS:
+        return True
+    return bool(_OPENS.match(question) or _POINTS.search(question))
+
+
+def messages(question: str, history: Sequence[Message], language: str | None) -> list[Message]:
+    """What the model is told; it sees the last turns, each cut."""
+    spoken = [turn for turn in history if turn.role != "system"][-TURNS:]
+    lines = "\n".join(
+        f"{'User' if turn.role == 'user' else 'Assistant'}: "
+        f"{' '.join(turn.content.split())[:TURN_CHARS]}"
+        for turn in spoken
+    )
+    kept = name(language)
+    return [
+        Message(
+            "system",
+            "Rewrite the user's last message as one question that can be understood without the "
+            "conversation: put what words such as 'it' or 'there' stand for in their place. "
+            "Do not answer it and add nothing else." + (f" Write it in {kept}." if kept else ""),
+        ),
+        Message("user", f"{lines}\nUser: {question}\n\nThe last message as one whole question:"),
+    ]
+
+
+def checked(said: str, question: str, history: Sequence[Message]) -> str:
+    """The question that the model made.
+
+    Raises `StepSkipped` if it can't be trusted: it is empty or long, has lost most of the
+    question, or has words of its own, which neither the question nor the conversation has.
+    """
+    line = next((line.strip() for line in said.splitlines() if line.strip()), "")
+    whole = _LABEL.sub("", line).strip().strip('"“”').strip()
+    if not whole:
+        raise StepSkipped("the language model wrote no question")
+    if len(whole) > 3 * len(question) + 200:
+        raise StepSkipped("the language model wrote too much")
+    mine = set(terms(question).split())
+    spoken = set(terms(" ".join(turn.content for turn in history)).split())
+    made = set(terms(whole).split())
+    pointers = set(terms(" ".join(_POINTS.findall(question))).split())
+    asked = mine - pointers
+    if len(asked & made) < len(asked) / 2:
+        raise StepSkipped("the language model asked something else")
+    strange = made - mine - spoken
+    if len(strange) > max(2, len(made) // 4):
+        raise StepSkipped("the language model added words of its own")
+    return whole

@@ -1,0 +1,88 @@
+"""Corrects words that no readable document has, to ones that documents have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from smartypants.querying.vocabulary import Vocabulary, folded
+
+MAX_CHECKED = 6
+"""Unknown words of a query that are looked at."""
+ONE_EDIT, TWO_EDITS = 5, 9
+"""Letters from which a word may be one edit off, and two."""
+
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
+def correct(
+    text: str,
+    vocabulary: Vocabulary,
+    *,
+    acl_ids: Sequence[int],
+    indexed: Callable[[str], bool],
+    keep: Sequence[str] = (),
+) -> tuple[str, dict[str, str]]:
+    """The text with its misspelt words corrected, and which became which.
+
+    A word is misspelt if no readable document has it, or its stem, and one has a word one or two
+    edits away. `indexed` says what documents have now, whatever the vocabulary's age. `keep`:
+    phrases whose words stay.
+    """
+    allowed = frozenset(acl_ids)
+    kept = {word for phrase in keep for word in folded(phrase).split()}
+    wrong: dict[str, str] = {}
+    checked = 0
+    for match in _WORD.finditer(text):
+        word = match[0]
+        plain = folded(word)
+        if plain in wrong or plain in kept or not _correctable(word):
+            continue
+        if vocabulary.readable(plain, allowed):
+            continue
+        checked += 1
+        if checked > MAX_CHECKED:
+            break
+        if indexed(plain):
+            continue
+        better = nearest(plain, vocabulary, allowed)
+        if better is not None and indexed(better):
+            wrong[plain] = better
+    if not wrong:
+        return text, {}
+    return _WORD.sub(lambda found: wrong.get(folded(found[0]), found[0]), text), wrong
+
+
+def nearest(word: str, vocabulary: Vocabulary, allowed: frozenset[int]) -> str | None:
+    """The readable word with the fewest edits; of several the one with the same first letter,
+    then the most frequent.
+
+    An edit inserts, deletes or replaces a letter, or swaps two neighbours (optimal string
+    alignment distance).
+    """
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    most = 2 if len(word) >= TWO_EDITS else 1
+    best: tuple[float, bool, int] | None = None
+    found: str | None = None
+    for length in range(len(word) - most, len(word) + most + 1):
+        near = process.extract(
+            word,
+            vocabulary.by_length.get(length, ()),
+            scorer=OSA.distance,
+            score_cutoff=most,
+            limit=None,
+        )
+        for other, distance, _ in near:
+            if not vocabulary.readable(other, allowed):
+                continue
+            rank = (distance, other[0] != word[0], -vocabulary.counts[other])
+            if best is None or rank < best:
+                best, found = rank, other
+    return found
+
+
+def _correctable(word: str) -> bool:
+    """Words of letters alone that are long enough, and no abbreviation."""
+    return len(word) >= ONE_EDIT and word.isalpha() and not word.isupper()
