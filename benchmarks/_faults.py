@@ -123,6 +123,15 @@ class Installation:
         return [f"{len(tree)} processes"]
 
 
+def whereabouts(settings: Settings) -> dict[str, str]:
+    """The environment that says where a system is and listens."""
+    return {
+        "SMARTYPANTS_DATA_DIR": str(settings.data_dir),
+        "SMARTYPANTS_HTTP__PORT": str(settings.http.port),
+        "SMARTYPANTS_VECTORS__EMBEDDED_PORT": str(settings.vectors.embedded_port),
+    }
+
+
 def _command(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())

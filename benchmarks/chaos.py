@@ -27,7 +27,7 @@ from actors.cluster import scratch_dir
 from actors.stages import patiently
 from benchmarks import _beir, _common, _faults
 from benchmarks._common import Figures
-from benchmarks._faults import Installation, Target
+from benchmarks._faults import Installation, Target, whereabouts
 from smartypants import verifying, wiring
 from smartypants.ledger import documents, jobs
 from smartypants.settings import Settings
@@ -145,9 +145,7 @@ def installation(folder: Path) -> tuple[Settings, dict[str, str]]:
         folder / "site", llm=_common.NO_LLM, ingest={"batch_chunks": BATCH_CHUNKS}
     )
     return settings, {
-        "SMARTYPANTS_DATA_DIR": str(settings.data_dir),
-        "SMARTYPANTS_HTTP__PORT": str(settings.http.port),
-        "SMARTYPANTS_VECTORS__EMBEDDED_PORT": str(settings.vectors.embedded_port),
+        **whereabouts(settings),
         "SMARTYPANTS_LLM__KIND": settings.llm.kind,
         "SMARTYPANTS_LLM__API_BASE": str(settings.llm.api_base),
         "SMARTYPANTS_INGEST__BATCH_CHUNKS": str(BATCH_CHUNKS),

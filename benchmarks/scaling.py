@@ -32,10 +32,10 @@ from smartypants.ledger.database import migrate
 from smartypants.settings import Settings
 
 WORKERS, QUICK_WORKERS = (1, 2, 4, 8), (1, 2)
-DOCUMENTS, QUICK_DOCUMENTS = 1_200, 400
+DOCUMENTS, QUICK_DOCUMENTS = 800, 400
 """For each worker."""
 BATCH_CHUNKS = 64
-SECONDS_A_CALL = 3.0
+SECONDS_A_CALL = 5.0
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from ray.exceptions import RayActorError, RayTaskError
@@ -14,37 +14,82 @@ from smartypants.errors import DeadlineExceeded, Overloaded, SmartyPantsError, U
 
 T = TypeVar("T")
 
+PATIENCE_S = 15.0
+"""What the vector server and a replica need to come back, on a small machine."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
 
-async def call(response: Awaitable[T], *, deadline: float | None = None) -> T:
-    """Await another deployment's answer, until the Unix time `deadline` at most.
 
-    Raises what the other raised, or `Overloaded`, `Unavailable`, `DeadlineExceeded`.
+async def call(
+    send: Callable[[], Awaitable[T]],
+    *,
+    deadline: float | None = None,
+    patience_s: float = PATIENCE_S,
+) -> T:
+    """What another deployment answers to what `send` asks, by the Unix time `deadline`.
+
+    A part that is away (a replica that died, a store that restarts) is asked again for
+    `patience_s` seconds: what we ask for can be asked twice. Raises what the other raised, or
+    `Overloaded`, `Unavailable`, `DeadlineExceeded`.
     """
-    try:
-        async with asyncio.timeout(_left(deadline)):
-            return await response
-    except Exception as exc:
-        raise _mapped(exc) from exc
+    pauses = _pauses(deadline, patience_s)
+    while True:
+        try:
+            async with asyncio.timeout(_left(deadline)):
+                return await send()
+        except Exception as exc:
+            error = _mapped(exc)
+            pause = next(pauses, None) if passes(error) else None
+            if pause is None:
+                raise error from exc
+        await asyncio.sleep(pause)
 
 
 async def stream(
-    responses: Any, item_type: type[T], *, deadline: float | None = None
+    send: Callable[[], Any],
+    item_type: type[T],
+    *,
+    deadline: float | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> AsyncGenerator[T, None]:
-    """The items of another deployment's stream, as `call` awaits each."""
-    iterator = aiter(responses)
-    try:
-        while True:
-            try:
+    """The items of another deployment's stream. Like `call`, but asked again only until the
+    first item has come."""
+    pauses = _pauses(deadline, patience_s)
+    begun = False
+    while True:
+        responses = send()
+        iterator = aiter(responses)
+        try:
+            while True:
                 async with asyncio.timeout(_left(deadline)):
                     item = await anext(iterator)
-            except StopAsyncIteration:
-                return
-            except Exception as exc:
-                raise _mapped(exc) from exc
-            assert isinstance(item, item_type)
-            yield item
-    finally:
-        responses.cancel()  # a reader that leaves early frees the other's slot
+                assert isinstance(item, item_type)
+                begun = True
+                yield item
+        except StopAsyncIteration:
+            return
+        except Exception as exc:
+            error = _mapped(exc)
+            pause = next(pauses, None) if passes(error) and not begun else None
+            if pause is None:
+                raise error from exc
+        finally:
+            responses.cancel()  # a reader that leaves early frees the other's slot
+        await asyncio.sleep(pause)
+
+
+def passes(error: Exception) -> bool:
+    """Whether asking again at once may help: something is away, not just full."""
+    return isinstance(error, Unavailable) and not isinstance(error, Overloaded)
+
+
+def _pauses(deadline: float | None, patience_s: float) -> Iterator[float]:
+    """Longer and longer, until the next would end too late."""
+    pause, end = FIRST_PAUSE_S, time.time() + patience_s
+    if deadline is not None:
+        end = min(end, deadline)
+    while time.time() + pause < end:
+        yield pause
+        pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
 def _left(deadline: float | None) -> float | None:

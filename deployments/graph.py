@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,9 +13,10 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.calls import call, stream
 from smartypants import wiring
+from smartypants.admission import Admission, Estimate, Gate
 from smartypants.answering import answer
 from smartypants.api.services import AnswerRequest, Readiness, Services
-from smartypants.errors import SmartyPantsError
+from smartypants.errors import DeadlineExceeded, Overloaded, SmartyPantsError, Unavailable
 from smartypants.finishing import finish
 from smartypants.ledger import collections
 from smartypants.protocols import Vectors
@@ -34,6 +36,8 @@ from smartypants.types import (
 )
 
 READY_TIMEOUT_S = 2.0
+SHED_RERANK = 0.5
+"""The share of a caller's time that waiting may take before reranking is left out."""
 
 Handle: TypeAlias = DeploymentHandle[Any]
 
@@ -58,6 +62,10 @@ class Graph:
         self._handles = handles
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
+        chosen = settings.serve
+        self._searches = Gate(chosen.search_places, most_waiting=chosen.most_waiting)
+        self._generations = Gate(chosen.generation_places, most_waiting=chosen.most_waiting)
+        self._reranking = Estimate()
 
     def services(self) -> Services:
         return Services(
@@ -73,37 +81,69 @@ class Graph:
         )
 
     async def search(self, query: Query) -> SearchResult:
-        """Plan, retrieve, and rerank where that is configured and wanted."""
+        """Plan, retrieve, and rerank where that is configured, wanted, and there is time.
+
+        Raises `Overloaded` at once where there is no time for anything.
+        """
+        budget_s = _left(query.deadline, self._settings.serve.search_budget_s)
+        async with self._searches.admitted(budget_s) as admission:
+            try:
+                return await self._search(query, admission)
+            except DeadlineExceeded as exc:
+                if self._searches.waiting:  # it is not this query that takes long
+                    raise Overloaded("The deadline passed in a queue.", "Try again later.") from exc
+                raise
+
+    async def _search(self, query: Query, admission: Admission) -> SearchResult:
         started = time.perf_counter()
         deadline = query.deadline
         plan: SearchPlan = await call(
-            self._handles.query_processor.process.remote(query), deadline=deadline
+            lambda: self._handles.query_processor.process.remote(query), deadline=deadline
         )
         found: SearchResult = await call(
-            self._handles.retriever.retrieve.remote(plan), deadline=deadline
+            lambda: self._handles.retriever.retrieve.remote(plan), deadline=deadline
         )
         recorder = Recorder([*plan.trace, *found.trace], {**plan.skipped, **found.skipped})
         skipped = recorder.skipped
         hits: Sequence[SearchHit] = found.hits
-        if self._handles.reranker is None:
-            skipped["rerank"] = "no reranker is configured"
-        elif not plan.rerank:
-            skipped["rerank"] = "not asked for"
+        reranker = self._handles.reranker
+        why = self._no_rerank(plan, admission)
+        if why is not None or reranker is None:
+            skipped["rerank"] = why or "no reranker is configured"
         elif hits:
-            with recorder.step("rerank"):
-                hits = await self._rerank(self._handles.reranker, plan, hits)
+            with recorder.step("rerank") as note:
+                begun = time.perf_counter()
+                try:
+                    hits = await self._rerank(reranker, plan, hits)
+                    self._reranking.add(time.perf_counter() - begun)
+                except (Unavailable, DeadlineExceeded) as exc:
+                    skipped["rerank"] = note.detail = f"the reranker failed: {exc.message}"
         hits = await asyncio.to_thread(finish, plan, hits, vectors=self._vectors, recorder=recorder)
         timings = {step.name: step.ms for step in recorder.steps} | {"total": since(started)}
         return SearchResult(
             tuple(hits), skipped, timings, tuple(recorder.steps), Understanding.of(plan)
         )
 
+    def _no_rerank(self, plan: SearchPlan, admission: Admission) -> str | None:
+        """Why hits stay as they are; None where they are reranked."""
+        if self._handles.reranker is None:
+            return "no reranker is configured"
+        if not plan.rerank:
+            return "not asked for"
+        if admission.load > SHED_RERANK:
+            return "the system is busy"
+        if self._reranking.high > _left(plan.query.deadline, float("inf")):
+            return "the deadline leaves no time for it"
+        return None
+
     async def _rerank(
         self, reranker: Handle, plan: SearchPlan, hits: Sequence[SearchHit]
     ) -> list[SearchHit]:
         async def scores(query: str, passages: Sequence[str]) -> list[float]:
             given: list[float] = await call(
-                reranker.scores.remote(query, list(passages)), deadline=plan.query.deadline
+                lambda: reranker.scores.remote(query, list(passages)),
+                deadline=plan.query.deadline,
+                patience_s=0,  # the fused order is there
             )
             return given
 
@@ -125,21 +165,30 @@ class Graph:
             settings=self._settings.answers,
         )
 
-    def generate(
+    async def generate(
         self,
         messages: Sequence[Message],
         sampling: SamplingParams,
         request_id: str,
         deadline: float | None = None,
     ) -> AsyncGenerator[Delta, None]:
-        """What the LLM says, streamed."""
+        """What the LLM says, streamed. Raises `Overloaded` at once where there is no time."""
         handle = self._handles.llm.options(stream=True)
-        deltas = handle.generate.remote(list(messages), sampling, request_id)
-        return stream(deltas, Delta, deadline=deadline)
+        budget_s = _left(deadline, self._settings.serve.generation_budget_s)
+        async with self._generations.admitted(budget_s):
+            deltas = stream(
+                lambda: handle.generate.remote(list(messages), sampling, request_id),
+                Delta,
+                deadline=deadline,
+            )
+            async with aclosing(deltas):
+                async for delta in deltas:
+                    yield delta
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, one row a text."""
-        vectors: Vectors = await call(self._handles.embedder.embed_many.remote(list(texts)))
+        handle = self._handles.embedder
+        vectors: Vectors = await call(lambda: handle.embed_many.remote(list(texts)))
         return vectors
 
     async def readiness(self) -> dict[str, Readiness]:
@@ -165,7 +214,8 @@ class Graph:
 
 
 async def _ready(handle: Handle) -> str:
-    said: str = await call(handle.ready.remote(), deadline=time.time() + READY_TIMEOUT_S)
+    deadline = time.time() + READY_TIMEOUT_S
+    said: str = await call(handle.ready.remote, deadline=deadline, patience_s=0)
     return said
 
 
@@ -174,3 +224,8 @@ async def _readiness(check: Awaitable[str]) -> Readiness:
         return Readiness(True, await check)
     except SmartyPantsError as exc:
         return Readiness(False, str(exc))
+
+
+def _left(deadline: float | None, default: float) -> float:
+    """Seconds until the deadline."""
+    return default if deadline is None else max(deadline - time.time(), 0.0)

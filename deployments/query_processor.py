@@ -38,7 +38,7 @@ class QueryProcessor:
     ) -> Reply:
         handle = self._llm.options(stream=True)
         deltas = stream(
-            handle.generate.remote(list(messages), sampling, uuid.uuid4().hex),
+            lambda: handle.generate.remote(list(messages), sampling, uuid.uuid4().hex),
             Delta,
             deadline=deadline,
         )

@@ -25,7 +25,7 @@ class Retriever:
     async def retrieve(self, plan: SearchPlan) -> SearchResult:
         async def embed(text: str) -> Vectors:
             vector: Vectors = await call(
-                self._embedder.embed.remote(text), deadline=plan.query.deadline
+                lambda: self._embedder.embed.remote(text), deadline=plan.query.deadline
             )
             return vector
 

@@ -50,6 +50,8 @@ class SmartyPantsError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
+    retry_after_s: float | None = None
+    """When trying again is likely to help, where that is known."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)

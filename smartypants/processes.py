@@ -20,10 +20,15 @@ def die_with_parent() -> None:
 
 
 def command_that_dies_with_us(*command: str) -> list[str]:
-    """A command line that runs `command` and ends with the thread that started it."""
+    """A command line that runs `command` and ends with the thread that started it.
+
+    It can be interrupted, also where we can't be: what a shell starts in the background
+    ignores SIGINT, and so would its children.
+    """
     return [sys.executable, "-m", "smartypants.processes", *command]
 
 
 if __name__ == "__main__":
     die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])

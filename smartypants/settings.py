@@ -321,7 +321,26 @@ def _scaling(text: str, **values: Any) -> Any:
 
 
 class ServeSettings(Section):
-    """One entry a deployment of the query program."""
+    """One entry a deployment of the query program, and what an ingress replica lets in.
+
+    What can't be done within its deadline is turned away at once: see `docs/load.md`.
+    """
+
+    search_places: PositiveInt = Field(24, description="Searches that a replica has at work.")
+    generation_places: PositiveInt = Field(
+        16,
+        description="Generations that a replica has at work: `llm.max_num_seqs` times the LLM's "
+        "replicas over the ingress' replicas.",
+    )
+    most_waiting: PositiveInt = Field(
+        1024, description="Requests of each kind that wait for a place, at most."
+    )
+    search_budget_s: PositiveFloat = Field(
+        10.0, description="What a search without a deadline may take, waiting included."
+    )
+    generation_budget_s: PositiveFloat = Field(
+        120.0, description="What an answer without a deadline may take, waiting included."
+    )
 
     ingress: Scaling = _scaling(
         "HTTP ingress.", max_ongoing_requests=512, max_queued_requests=1024, max_replicas=4

@@ -23,6 +23,18 @@ pytest_plugins = ["tests.servers.stores"]
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts Ray or vLLM begins first, and one worker runs it all: two at once would be
+    too much for a small machine."""
+
+    def heavy(item: pytest.Item) -> bool:
+        return any(item.get_closest_marker(mark) for mark in ("ray", "e2e", "vllm"))
+
+    for item in filter(heavy, items):
+        item.add_marker(pytest.mark.xdist_group("heavy"))
+    items.sort(key=lambda item: not heavy(item))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test session, started by the first test that asks."""

@@ -22,6 +22,21 @@ def test_runs_the_command() -> None:
     assert done.stdout == "ran\n"
 
 
+def test_child_of_a_background_job_can_be_interrupted() -> None:
+    program = (
+        "import signal, subprocess; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        f"child = subprocess.Popen({command_that_dies_with_us('sleep', '600')!r}, stdout=-1); "
+        "import pathlib, time\n"
+        "while b'sleep' not in pathlib.Path(f'/proc/{child.pid}/cmdline').read_bytes()[:6]: "
+        "time.sleep(0.02)\n"
+        "child.send_signal(signal.SIGINT); print(child.wait(30))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "-2\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
 def test_child_of_a_killed_parent_dies() -> None:
     sleeper = command_that_dies_with_us("sleep", "600")

@@ -6,6 +6,7 @@ ValidationFailed
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -192,6 +193,7 @@ def respond(exc: Exception, *, request_id: str, path: str) -> Response:
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
     if getattr(exc, "retryable", False):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        known = getattr(exc, "retry_after_s", None)
+        headers["Retry-After"] = str(RETRY_AFTER_S if known is None else max(math.ceil(known), 1))
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)

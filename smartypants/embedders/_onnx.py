@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from functools import partial
@@ -53,17 +54,20 @@ def exported(path: str, cache: Path) -> Path:
 
 
 class OnnxRuntime:
-    """float32, one session on its own threads."""
+    """float32; each batch on one thread, as many batches at once as there are threads.
+
+    Threads that share a batch wait for each other at every layer, and longest where other
+    processes want the cores too.
+    """
 
     batch_tokens = 256
 
     def __init__(self, path: str, *, cache: Path, threads: int | None) -> None:
         import onnxruntime
 
+        self.lanes = threads or os.cpu_count() or 1
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
-        # Spinning threads take the cores from whatever runs beside: Ray, the vector server.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(
             str(exported(path, cache)), options, providers=["CPUExecutionProvider"]
         )

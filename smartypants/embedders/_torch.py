@@ -12,6 +12,8 @@ from smartypants.protocols import Vectors
 class TorchRuntime:
     """bfloat16 on a GPU, float32 elsewhere."""
 
+    lanes = 1
+
     def __init__(self, path: str, *, device: str | None, threads: int | None) -> None:
         import torch
         from sentence_transformers import SentenceTransformer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -49,6 +50,7 @@ class SentenceTransformerEmbedder:
         self._runtime = _runtime(path, device, threads, backend, cache)
         self.backend = "onnx" if isinstance(self._runtime, _onnx.OnnxRuntime) else "torch"
         self._batch_tokens = batch_tokens or self._runtime.batch_tokens
+        self._lanes = ThreadPoolExecutor(self._runtime.lanes, thread_name_prefix="embed")
 
     @staticmethod
     def shape(path: str) -> tuple[int, int]:
@@ -82,9 +84,15 @@ class SentenceTransformerEmbedder:
 
     def embed_tokens(self, tokens: Sequence[TokenIds]) -> Vectors:
         vectors = np.empty((len(tokens), self.dimension), dtype=np.float32)
-        for rows in batches([len(ids) for ids in tokens], self._batch_tokens):
+
+        def forward(rows: list[int]) -> None:
             ids, mask = padded([tokens[row] for row in rows], self._pad_id)
             vectors[rows] = self._runtime.forward(ids, mask)
+
+        for _ in self._lanes.map(
+            forward, batches([len(ids) for ids in tokens], self._batch_tokens)
+        ):
+            pass  # raises what a batch raised
         # In single precision, whatever the model computes in.
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
@@ -93,6 +101,8 @@ class SentenceTransformerEmbedder:
 class Runtime(Protocol):
     batch_tokens: int
     """Where it is fastest. A CPU's caches should hold a batch's activations; a GPU wants more."""
+    lanes: int
+    """Batches that it should be given at once."""
 
     def forward(self, ids: Padded, mask: Padded) -> Vectors: ...
 

@@ -1,0 +1,292 @@
+"""Past saturation: what comes back, how fast, and to how many, at 0.5, 1, 2 and 4 times capacity.
+
+Capacity is what a closed loop of many clients gets done. Then requests arrive by chance at a
+multiple of it (open loop, Poisson: nobody waits for anybody), each with a deadline in
+`X-Deadline-Ms`. Goodput is what was answered with 200 within its deadline, a second; latencies
+are of those answered with 200; shed is the share of 429 and 503; any other status, and any
+broken connection, counts as unexpected. Memory is the resident size of everything below this
+process.
+
+- searches: `POST /v1/search`, caches off, deadline 2 s.
+- answers (not with --quick): `POST /v1/answers` streamed, 32 tokens at most, deadline 30 s; the
+  time to the first token is reported too. Then every place of the engine is taken by a stream,
+  one more waits, and one of the others hangs up: the time until the waiting one's first token.
+
+Clients and system share this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.table import Table
+
+from benchmarks import _beir, _common
+from benchmarks._common import Figures
+from benchmarks.ingest import Run, sampled_memory
+from smartypants.settings import Settings
+
+TIMES = (0.5, 1.0, 2.0, 4.0)
+CLIENTS, STREAMS = 32, 16
+SEARCH_DEADLINE_MS, ANSWER_DEADLINE_MS = 2_000, 30_000
+SEARCH_S, QUICK_SEARCH_S, ANSWER_S = 30.0, 10.0, 60.0
+MAX_TOKENS = 32
+SHED = (429, 503)
+MAX_REQUESTS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One request; `status` 0 is a connection that broke."""
+
+    status: int
+    seconds: float
+    first_s: float = 0.0
+    skipped: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Level:
+    """What came of one rate of arrivals."""
+
+    rate: float
+    seconds: float
+    outcomes: list[Outcome] = field(default_factory=list)
+    memory_mb: float = 0.0
+
+    def figures(self, prefix: str, deadline_s: float) -> Figures:
+        good = [outcome for outcome in self.outcomes if outcome.status == 200]
+        took = [outcome.seconds for outcome in good] or [0.0]
+        first = [outcome.first_s for outcome in good if outcome.first_s] or [0.0]
+        count = max(len(self.outcomes), 1)
+        unexpected = [o for o in self.outcomes if o.status not in (200, *SHED)]
+        return {
+            f"{prefix}.offered_per_s": self.rate,
+            f"{prefix}.goodput": sum(t <= deadline_s for t in took) / self.seconds if good else 0,
+            f"{prefix}.p50_ms": 1000 * _common.percentile(took, 0.5),
+            f"{prefix}.p95_ms": 1000 * _common.percentile(took, 0.95),
+            f"{prefix}.p99_ms": 1000 * _common.percentile(took, 0.99),
+            f"{prefix}.ttft_p50_ms": 1000 * _common.percentile(first, 0.5),
+            f"{prefix}.ttft_p95_ms": 1000 * _common.percentile(first, 0.95),
+            f"{prefix}.shed_share": sum(o.status in SHED for o in self.outcomes) / count,
+            f"{prefix}.degraded_share": sum(bool(o.skipped) for o in good) / max(len(good), 1),
+            f"{prefix}.unexpected_status": len(unexpected),
+            f"{prefix}.memory_mb": self.memory_mb,
+        }
+
+
+Ask = Callable[[int], Awaitable[Outcome]]
+"""Sends the nth request."""
+
+
+def main() -> None:
+    parser = _common.arguments("load", __doc__)
+    parser.add_argument("--data", type=Path, default=_common.DATA / "xquad", metavar="DIR",
+                        help="a set in BEIR form; default: xquad")  # fmt: skip
+    options = parser.parse_args()
+    if not options.data.exists():
+        parser.error(f"there is no {options.data}; name a set with --data")
+    data = _beir.load(options.data)
+    questions = list(data.queries.values())
+    figures: Figures = {}
+    with _common.data_dir(options.reuse) as data_dir:
+        llm = {"llm": _common.NO_LLM} if options.quick else {}
+        parts = _common.SEARCH_PARTS if options.quick else ()
+        settings = _common.own_settings(data_dir, **llm)
+        corpus = data_dir / "corpora" / data.name
+        _beir.write_corpus(data.corpus, corpus)
+        with _common.running(settings, parts=parts) as url:
+            _common.index(settings, corpus, data.collection)
+            seconds = QUICK_SEARCH_S if options.quick else SEARCH_S
+            figures |= asyncio.run(searches(url, data.collection, questions, seconds))
+            _common.show(_table(figures, "load", "Searches"))
+            if not options.quick:
+                figures |= asyncio.run(answers(url, settings, data.collection, questions))
+                _common.show(_table(figures, "load.answers", "Answers"))
+    _common.write_json(options.json, figures)
+
+
+async def searches(url: str, collection: str, questions: list[str], seconds: float) -> Figures:
+    """All rates of arrivals of searches."""
+    async with _session(url) as session:
+
+        async def ask(number: int) -> Outcome:
+            text = questions[number % len(questions)]
+            body = {"query": text, "collection": collection, "top_k": 10}
+            headers = {"X-Deadline-Ms": str(SEARCH_DEADLINE_MS)}
+            started = time.perf_counter()
+            try:
+                async with session.post("/v1/search", json=body, headers=headers) as response:
+                    found = await response.json()
+                    took = time.perf_counter() - started
+                    skipped = found.get("skipped", {}) if response.status == 200 else {}
+                    return Outcome(response.status, took, skipped=frozenset(skipped) - {"rerank"})
+            except aiohttp.ClientError:
+                return Outcome(0, time.perf_counter() - started)
+
+        return await _levels(ask, "load", SEARCH_DEADLINE_MS / 1000, seconds, CLIENTS)
+
+
+async def answers(url: str, settings: Settings, collection: str, questions: list[str]) -> Figures:
+    """All rates of arrivals of answers, and what hanging up does."""
+    async with _session(url) as session:
+
+        async def ask(number: int) -> Outcome:
+            body = {
+                "question": questions[number % len(questions)],
+                "collection": collection,
+                "max_tokens": MAX_TOKENS,
+                "stream": True,
+            }
+            headers = {"X-Deadline-Ms": str(ANSWER_DEADLINE_MS)}
+            started, first = time.perf_counter(), 0.0
+            skipped: frozenset[str] = frozenset()
+            try:
+                async with session.post("/v1/answers", json=body, headers=headers) as response:
+                    if response.status != 200:
+                        await response.read()
+                        return Outcome(response.status, time.perf_counter() - started)
+                    status = 500  # of a stream that ends without its answer
+                    async for name, payload in _events(response):
+                        if name == "token" and not first:
+                            first = time.perf_counter() - started
+                        elif name == "error":
+                            status = payload["status"]
+                        elif name == "answer":
+                            status, skipped = 200, frozenset(payload["skipped"]) - {"rerank"}
+            except aiohttp.ClientError:
+                status = 0
+            return Outcome(status, time.perf_counter() - started, first, skipped)
+
+        deadline_s = ANSWER_DEADLINE_MS / 1000
+        figures = await _levels(ask, "load.answers", deadline_s, ANSWER_S, STREAMS)
+        freed = await hang_up(session, settings)
+        return figures | {"load.slot_freed_ms": 1000 * freed}
+
+
+async def hang_up(session: aiohttp.ClientSession, settings: Settings) -> float:
+    """Seconds from a client's hanging up to the first token of one that waited for its slot."""
+    began = [asyncio.Event() for _ in range(settings.llm.max_num_seqs)]
+
+    async def stream(started: asyncio.Event, number: int) -> None:
+        body = {
+            "model": settings.llm.served_name or settings.llm.model,
+            "messages": [{"role": "user", "content": f"Count from {number} to a million."}],
+            "max_tokens": 1_000,
+            "stream": True,
+        }
+        async with session.post("/v1/chat/completions", json=body) as response:
+            async for _, payload in _events(response):
+                if payload["choices"] and payload["choices"][0]["delta"].get("content"):
+                    started.set()
+
+    tasks = [asyncio.create_task(stream(event, n)) for n, event in enumerate(began)]
+    await asyncio.gather(*(event.wait() for event in began))
+    waits = asyncio.Event()
+    tasks.append(asyncio.create_task(stream(waits, 17)))
+    await asyncio.sleep(3.0)
+    if waits.is_set():
+        raise RuntimeError("the engine had more places than llm.max_num_seqs")
+    hung_up = time.perf_counter()
+    tasks[0].cancel()
+    await waits.wait()
+    freed = time.perf_counter() - hung_up
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return freed
+
+
+async def _levels(
+    ask: Ask, prefix: str, deadline_s: float, seconds: float, clients: int
+) -> Figures:
+    await closed_loop(ask, clients, seconds / 4)  # warm-up
+    capacity = await closed_loop(ask, clients, seconds / 2)
+    figures: Figures = {f"{prefix}.capacity_per_s": capacity}
+    _common.say(f"{prefix}: {capacity:.1f} requests/s by {clients} clients in a closed loop")
+    for times in TIMES:
+        level = await open_loop(ask, times * capacity, seconds)
+        figures |= level.figures(f"{prefix}.x{times:g}", deadline_s)
+        counts = Counter(outcome.status for outcome in level.outcomes)
+        _common.say(f"{prefix}: {times:g} times: {dict(counts)}")
+    return figures
+
+
+async def closed_loop(ask: Ask, clients: int, seconds: float) -> float:
+    """Requests a second that clients get done who each ask, wait, and ask again."""
+    numbers, done = itertools.count(), 0
+    started = time.perf_counter()
+
+    async def client() -> None:
+        nonlocal done
+        while time.perf_counter() - started < seconds:
+            done += (await ask(next(numbers))).status == 200
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return done / (time.perf_counter() - started)
+
+
+async def open_loop(ask: Ask, rate: float, seconds: float) -> Level:
+    """Requests that arrive by chance, whatever became of those before."""
+    chance, memory, level = random.Random(1), Run(), Level(rate, seconds)
+
+    async def one(number: int) -> None:
+        level.outcomes.append(await ask(number))
+
+    with sampled_memory(memory):
+        started, due = time.perf_counter(), 0.0
+        async with asyncio.TaskGroup() as requests:
+            for number in range(MAX_REQUESTS):
+                due += chance.expovariate(rate)
+                if due > seconds:
+                    break
+                await asyncio.sleep(max(started + due - time.perf_counter(), 0))
+                requests.create_task(one(number))
+    level.memory_mb = memory.peak_rss / 2**20
+    return level
+
+
+def _session(url: str) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0)
+    return aiohttp.ClientSession(
+        url, connector=connector, timeout=aiohttp.ClientTimeout(total=300), read_bufsize=2**20
+    )
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Name and data of each server-sent event."""
+    name = ""
+    async for line in response.content:
+        text = line.decode().strip()
+        if text.startswith("event:"):
+            name = text.removeprefix("event:").strip()
+        elif text.startswith("data:"):
+            data = text.removeprefix("data:").strip()
+            if data != "[DONE]":
+                yield name, json.loads(data)
+
+
+def _table(figures: Figures, prefix: str, title: str) -> Table:
+    names = (
+        "offered_per_s", "goodput", "p50_ms", "p95_ms", "p99_ms", "ttft_p50_ms", "ttft_p95_ms",
+        "shed_share", "degraded_share", "unexpected_status", "memory_mb",
+    )  # fmt: skip
+    table = Table("", *names, title=f"{title}: {figures[f'{prefix}.capacity_per_s']:.1f}/s done")
+    for times in TIMES:
+        values = [figures[f"{prefix}.x{times:g}.{name}"] for name in names]
+        table.add_row(f"{times:g} x", *(f"{value:.4g}" for value in values))
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Who is let in, and what the others are told, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from smartypants.admission import Gate
+from smartypants.errors import Overloaded
+from tests import virtual_time
+
+SERVICE_S, PLACES, BUDGET_S = 0.1, 4, 1.0
+CAPACITY = PLACES / SERVICE_S
+"""Requests a second that can be done."""
+
+
+def clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass
+class Seen:
+    """How long those took that were let in, and what the others were told, and after how long."""
+
+    done: list[float] = field(default_factory=list)
+    refused: list[tuple[float, float]] = field(default_factory=list)
+
+
+async def drive(times_capacity: float, seconds: float, seed: int = 1) -> Seen:
+    """Poisson arrivals; work takes between half and twice the usual time."""
+    gate = Gate(PLACES, most_waiting=1000, clock=clock)
+    seen, chance, tasks = Seen(), random.Random(seed), set()
+
+    async def request() -> None:
+        arrived = clock()
+        try:
+            async with gate.admitted(BUDGET_S):
+                await asyncio.sleep(SERVICE_S * chance.choice([0.5, 0.75, 1.0, 1.75]))
+        except Overloaded as exc:
+            seen.refused.append((clock() - arrived, exc.retry_after_s or 0.0))
+        else:
+            seen.done.append(clock() - arrived)
+
+    while clock() < seconds:
+        await asyncio.sleep(chance.expovariate(times_capacity * CAPACITY))
+        tasks.add(asyncio.create_task(request()))
+    await asyncio.gather(*tasks)
+    assert (gate.working, gate.waiting) == (0, 0)
+    return seen
+
+
+@pytest.mark.parametrize("times", [1.5, 2.0, 4.0])
+def test_past_capacity_who_is_let_in_is_in_time(times: float) -> None:
+    seen = virtual_time.run(drive(times, 60))
+    late = sum(took > BUDGET_S for took in seen.done) / len(seen.done)
+    assert late < 0.01
+    goodput = len(seen.done) / 60
+    assert 0.9 * CAPACITY < goodput < 1.1 * CAPACITY
+
+
+def test_past_capacity_the_rest_hears_at_once() -> None:
+    seen = virtual_time.run(drive(4.0, 60))
+    at_once = sum(after == 0 for after, _ in seen.refused) / len(seen.refused)
+    assert at_once > 0.9
+    assert all(0 < told < BUDGET_S for _, told in seen.refused)
+
+
+def test_below_capacity_nobody_is_refused() -> None:
+    seen = virtual_time.run(drive(0.5, 60))
+    assert not seen.refused
+    assert max(seen.done) < BUDGET_S
+
+
+def test_load_tells_how_full_it_is() -> None:
+    async def main() -> list[float]:
+        gate = Gate(1, most_waiting=10, clock=clock)
+        loads = []
+
+        async def request() -> None:
+            async with gate.admitted(10.0) as admission:
+                loads.append(admission.load)
+                await asyncio.sleep(1.0)
+
+        await asyncio.gather(*(request() for _ in range(3)))
+        await asyncio.gather(*(request() for _ in range(5)))
+        return loads
+
+    loads = virtual_time.run(main())
+    assert loads[0] == 0.0  # nothing is known yet
+    assert loads[3:] == sorted(loads[3:])
+    assert loads[-1] > 0.4
+
+
+def test_queue_that_is_full() -> None:
+    async def main() -> None:
+        gate = Gate(1, most_waiting=1, clock=clock)
+
+        async def request() -> None:
+            async with gate.admitted(60.0):
+                await asyncio.sleep(1.0)
+
+        outcomes = await asyncio.gather(*(request() for _ in range(4)), return_exceptions=True)
+        assert [isinstance(outcome, Overloaded) for outcome in outcomes] == [0, 0, 1, 1]
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("cancelled_after", [0.5, 1.0])
+def test_who_leaves_the_queue_holds_up_nobody(cancelled_after: float) -> None:
+    """Also at the very moment when its turn has come."""
+
+    async def main() -> float:
+        gate = Gate(1, most_waiting=10, clock=clock)
+
+        async def request() -> None:
+            async with gate.admitted(60.0):
+                await asyncio.sleep(1.0)
+
+        first = asyncio.create_task(request())
+        await asyncio.sleep(0)
+        leaver = asyncio.create_task(request())
+        last = asyncio.create_task(request())
+        await asyncio.sleep(cancelled_after)
+        leaver.cancel()
+        await asyncio.gather(first, last)
+        assert leaver.cancelled()
+        assert (gate.working, gate.waiting) == (0, 0)
+        return clock()
+
+    assert virtual_time.run(main()) == pytest.approx(2.0)
+
+
+def test_work_that_fails_frees_its_place() -> None:
+    async def main() -> None:
+        gate = Gate(1, most_waiting=10, clock=clock)
+        for _ in range(3):
+            with pytest.raises(ValueError, match="broken"):
+                async with gate.admitted(1.0):
+                    raise ValueError("broken")
+        assert gate.working == 0
+
+    virtual_time.run(main())
