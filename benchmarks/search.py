@@ -8,6 +8,9 @@ again) for ten seconds a level, after a warm-up:
   Milvus Lite server, as tasks of one asyncio loop and without Ray; texts that wait together share
   a forward pass, as they do in the graph.
 
+One client in process is the same search done one by one: `search.rps_over_one_by_one@N` is over
+that. Searches of several requests are made by one call of the store, in the graph alone.
+
 Both are on this machine, one after the other, so the clients' own CPU counts against HTTP; it is
 reported beside (`search.client_cpu_ms@N`, a request).
 """
@@ -30,7 +33,7 @@ from benchmarks._common import Figures
 from smartypants import wiring
 from smartypants.processing import process
 from smartypants.protocols import Embedder, Vectors
-from smartypants.retrieving import retrieve
+from smartypants.retrieving import legs_of, retrieve
 from smartypants.settings import Settings
 from smartypants.types import Query
 
@@ -106,18 +109,12 @@ def in_process(
     server.ready()
     engine = wiring.open_ledger(settings)
     vectors = wiring.open_vectors(settings)
-    embed = SharedPasses(wiring.make_embedder(settings))
+    legs = legs_of(vectors, SharedPasses(wiring.make_embedder(settings)))
 
     async def search(text: str) -> None:
         query = Query(text, collection, top_k=TOP_K)
         plan = await process(query, engine=engine, settings=settings)
-        result = await retrieve(
-            plan,
-            embed=embed,
-            vectors=vectors,
-            engine=engine,
-            limit=query.top_k,
-        )
+        result = await retrieve(plan, legs, engine=engine, limit=query.top_k)
         assert result.hits
 
     try:

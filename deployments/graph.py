@@ -9,9 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from ray.exceptions import RayError
 from ray.serve.handle import DeploymentHandle
 
 from deployments.calls import call, stream
+from deployments.retriever import Guess
 from smartypants import wiring
 from smartypants.admission import Admission, Estimate, Gate
 from smartypants.answering import answer
@@ -19,6 +21,7 @@ from smartypants.api.services import AnswerRequest, Readiness, Services
 from smartypants.errors import DeadlineExceeded, Overloaded, SmartyPantsError, Unavailable
 from smartypants.finishing import finish
 from smartypants.ledger import collections
+from smartypants.processing import normalise
 from smartypants.protocols import Vectors
 from smartypants.querying.recording import Recorder, since
 from smartypants.reranking import rerank
@@ -97,11 +100,16 @@ class Graph:
     async def _search(self, query: Query, admission: Admission) -> SearchResult:
         started = time.perf_counter()
         deadline = query.deadline
-        plan: SearchPlan = await call(
-            lambda: self._handles.query_processor.process.remote(query), deadline=deadline
-        )
+        guessing = asyncio.create_task(self._guess(query))
+        try:
+            plan: SearchPlan = await call(
+                lambda: self._handles.query_processor.process.remote(query), deadline=deadline
+            )
+            guess = await guessing
+        finally:
+            guessing.cancel()
         found: SearchResult = await call(
-            lambda: self._handles.retriever.retrieve.remote(plan), deadline=deadline
+            lambda: self._handles.retriever.retrieve.remote(plan, guess), deadline=deadline
         )
         recorder = Recorder([*plan.trace, *found.trace], {**plan.skipped, **found.skipped})
         skipped = recorder.skipped
@@ -123,6 +131,21 @@ class Graph:
         return SearchResult(
             tuple(hits), skipped, timings, tuple(recorder.steps), Understanding.of(plan)
         )
+
+    async def _guess(self, query: Query) -> Guess | None:
+        """The query's own words embedded, while it is interpreted: that saves a hop."""
+        text = normalise(query.text)
+        if query.history or not text:
+            return None
+        try:
+            vector: Vectors = await call(
+                lambda: self._handles.embedder.embed.remote(text),
+                deadline=query.deadline,
+                patience_s=0,
+            )
+        except (SmartyPantsError, RayError):
+            return None  # the retriever asks again, and has the patience
+        return Guess(text, vector)
 
     def _no_rerank(self, plan: SearchPlan, admission: Admission) -> str | None:
         """Why hits stay as they are; None where they are reranked."""

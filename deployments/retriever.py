@@ -2,37 +2,73 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from deployments.calls import call
 from smartypants import wiring
+from smartypants.errors import SmartyPantsError
 from smartypants.protocols import Vectors
-from smartypants.retrieving import retrieve
+from smartypants.retrieving import Legs, retrieve
+from smartypants.searching import Scope, together
 from smartypants.settings import Settings
-from smartypants.types import SearchPlan, SearchResult
+from smartypants.types import Candidate, SearchPlan, SearchResult
+
+Found = list[Candidate] | SmartyPantsError
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A text that was embedded while the query was still being interpreted: mostly the one."""
+
+    text: str
+    vector: Vectors
 
 
 class Retriever:
-    """Plan → hits, from both legs at once; the query's embedding comes from `EmbedderServer`."""
+    """Plan → hits, from both legs at once.
+
+    Searches that arrive while others are under way are made together, by one call of the store.
+    """
 
     def __init__(self, settings: Settings, embedder: DeploymentHandle[Any]) -> None:
         self._embedder = embedder
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
 
-    async def retrieve(self, plan: SearchPlan) -> SearchResult:
+    async def retrieve(self, plan: SearchPlan, guess: Guess | None = None) -> SearchResult:
         async def embed(text: str) -> Vectors:
+            if guess is not None and text == guess.text:
+                return guess.vector
             vector: Vectors = await call(
                 lambda: self._embedder.embed.remote(text), deadline=plan.query.deadline
             )
             return vector
 
-        return await retrieve(
-            plan,
-            embed=embed,
-            vectors=self._vectors,
-            engine=self._engine,
-            limit=plan.depth,
-        )
+        async def dense(scope: Scope, vector: Vectors) -> list[Candidate]:
+            return _candidates(await self._dense((scope, vector)))
+
+        async def lexical(scope: Scope, text: str) -> list[Candidate]:
+            return _candidates(await self._lexical((scope, text)))
+
+        legs = Legs(embed, dense, lexical)
+        return await retrieve(plan, legs, engine=self._engine, limit=plan.depth)
+
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
+    async def _dense(self, asked: list[tuple[Scope, Vectors]]) -> list[Found]:
+        return await asyncio.to_thread(together, self._vectors.dense, asked, np.stack)
+
+    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
+    async def _lexical(self, asked: list[tuple[Scope, str]]) -> list[Found]:
+        return await asyncio.to_thread(together, self._vectors.lexical, asked, list)
+
+
+def _candidates(found: Found) -> list[Candidate]:
+    if isinstance(found, SmartyPantsError):
+        raise found
+    return found

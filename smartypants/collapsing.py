@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from smartypants.querying.vocabulary import folded
-from smartypants.types import SearchHit, stable_id
+from smartypants.types import SearchHit
 
 SAME = 0.9
 SHINGLE = 3
@@ -16,8 +17,8 @@ SHINGLE = 3
 _WORD = re.compile(r"\w+")
 
 
-def collapse(hits: Sequence[SearchHit]) -> list[SearchHit]:
-    """The hits without those that nearly repeat a better one.
+def collapse(hits: Sequence[SearchHit], limit: int) -> list[SearchHit]:
+    """The first `limit` hits without those that nearly repeat a better one.
 
     Two passages say the same if their sets of runs of three folded words overlap by 90 %
     (Jaccard; Broder 1997). To find such sets without comparing all: in any fixed order of their
@@ -35,6 +36,8 @@ def collapse(hits: Sequence[SearchHit]) -> list[SearchHit]:
         if same is not None:
             kept[same] = replace(kept[same], copies=kept[same].copies + 1)
             continue
+        if len(kept) == limit:
+            break
         for member in first:
             by_member.setdefault(member, []).append(len(kept))
         kept.append(hit)
@@ -50,8 +53,8 @@ def shingles(text: str) -> frozenset[int]:
 
 
 def _hash(run: str) -> int:
-    """The same in every process, so that results are, too."""
-    return int(stable_id(run)[:16], 16)
+    """The same in every process, so that results are, too; few of one passage's collide."""
+    return zlib.crc32(run.encode("utf-8", "surrogatepass"))
 
 
 def _overlap(one: frozenset[int], other: frozenset[int]) -> float:

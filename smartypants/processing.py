@@ -205,8 +205,8 @@ async def _spell(draft: _Draft, engine: Engine, helpers: Helpers) -> None:
     def indexed(word: str) -> bool:
         """Whether a document that the caller may read, and may be shown, has the word now."""
         found = store.lexical(
-            collection.physical, word, limit=CHECKED, acl_ids=draft.acl_ids, filters=Filters()
-        )
+            collection.physical, [word], limit=CHECKED, acl_ids=draft.acl_ids, filters=Filters()
+        )[0]
         rows = documents.by_id(engine, [item.chunk.document_id for item in found])
         return any(row.searchable and row.acl_id in draft.acl_ids for row in rows.values())
 

@@ -151,22 +151,29 @@ class VectorStore(Protocol):
     def dense(
         self,
         physical: str,
-        vector: Vectors,
+        vectors: Vectors,
         *,
         limit: int,
         acl_ids: Sequence[int],
         filters: Filters,
-    ) -> list[Candidate]:
-        """Best first by cosine similarity; `vector` has shape (dimension,).
+    ) -> list[list[Candidate]]:
+        """For each vector, best first by cosine similarity; `vectors` has shape (n, dimension).
+        One call for several costs little more than for one.
 
         Raises `FilterNotSupported` for a collection that lacks what the filters ask for.
         """
         ...
 
     def lexical(
-        self, physical: str, text: str, *, limit: int, acl_ids: Sequence[int], filters: Filters
-    ) -> list[Candidate]:
-        """Best first by BM25. Raises like `dense`."""
+        self,
+        physical: str,
+        texts: Sequence[str],
+        *,
+        limit: int,
+        acl_ids: Sequence[int],
+        filters: Filters,
+    ) -> list[list[Candidate]]:
+        """For each text, best first by BM25. Raises like `dense`."""
         ...
 
     def passages(

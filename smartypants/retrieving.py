@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from dataclasses import dataclass, replace
 
+import numpy as np
 from sqlalchemy import Engine
 
 from smartypants.collapsing import collapse
@@ -16,6 +17,7 @@ from smartypants.phrases import has_all
 from smartypants.protocols import Vectors, VectorStore
 from smartypants.querying.recording import Recorder
 from smartypants.recipes import Recipe
+from smartypants.searching import Scope, search
 from smartypants.types import (
     Candidate,
     Filters,
@@ -29,66 +31,68 @@ from smartypants.types import (
 VARIANTS_SHARE = 0.5
 """Of the dense leg's weight, where the question is not all that is searched for."""
 
-Legs = dict[str, list[Candidate]]
+Ranked = dict[str, list[Candidate]]
+"""The candidates of each leg, best first."""
 
 
-async def retrieve(
-    plan: SearchPlan,
-    *,
-    embed: Callable[[str], Awaitable[Vectors]],
-    vectors: VectorStore,
-    engine: Engine,
-    limit: int,
-) -> SearchResult:
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """How a plan's candidates are found: by a vector of shape (dimension,), and by words."""
+
+    embed: Callable[[str], Awaitable[Vectors]]
+    dense: Callable[[Scope, Vectors], Awaitable[list[Candidate]]]
+    lexical: Callable[[Scope, str], Awaitable[list[Candidate]]]
+
+
+def legs_of(store: VectorStore, embed: Callable[[str], Awaitable[Vectors]]) -> Legs:
+    """Each search by itself; a server has those of several requests made in one call."""
+
+    async def dense(scope: Scope, vector: Vectors) -> list[Candidate]:
+        return (await asyncio.to_thread(search, store.dense, scope, vector[np.newaxis]))[0]
+
+    async def lexical(scope: Scope, text: str) -> list[Candidate]:
+        return (await asyncio.to_thread(search, store.lexical, scope, [text]))[0]
+
+    return Legs(embed, dense, lexical)
+
+
+async def retrieve(plan: SearchPlan, legs: Legs, *, engine: Engine, limit: int) -> SearchResult:
     """The `limit` best passages, fused from the dense and the BM25 legs, which run in parallel.
 
     A leg without weight is left out. Raises `VectorStoreUnavailable`, `FilterNotSupported`, and
-    what `embed` raises.
+    what `legs.embed` raises.
     """
-    recorder = Recorder()
-    find = partial(_found, plan)
+    recorder, scope = Recorder(), Scope.of(plan)
 
-    async def dense() -> Legs:
+    async def dense() -> Ranked:
         texts = (plan.text, *plan.variants)
         with recorder.step("embed") as note:
-            embedded = await asyncio.gather(*(embed(text) for text in texts))
+            embedded = await asyncio.gather(*(legs.embed(text) for text in texts))
             note.detail = f"{len(texts)} texts" if plan.variants else ""
         with recorder.step("dense") as note:
-            found = await asyncio.gather(
-                *(asyncio.to_thread(find, vectors.dense, vector) for vector in embedded)
-            )
+            found = await asyncio.gather(*(legs.dense(scope, vector) for vector in embedded))
             note.detail = f"{sum(map(len, found))} candidates"
         return {_dense_leg(number): leg for number, leg in enumerate(found)}
 
-    async def lexical() -> Legs:
+    async def lexical() -> Ranked:
         with recorder.step("bm25") as note:
-            found = await asyncio.to_thread(find, vectors.lexical, plan.text)
+            found = await legs.lexical(scope, plan.text)
             note.detail = f"{len(found)} candidates"
         return {"bm25": found}
 
-    legs: list[Awaitable[Legs]] = []
+    wanted: list[Awaitable[Ranked]] = []
     for name, leg, weight in (
         ("dense", dense, plan.recipe.dense_weight),
         ("bm25", lexical, 1.0 - plan.recipe.dense_weight),
     ):
         if weight > 0:
-            legs.append(leg())
+            wanted.append(leg())
         else:
             recorder.skip(name, "its weight is 0")
-    found = {name: leg for part in await asyncio.gather(*legs) for name, leg in part.items()}
-    fused = fuse(found, plan.recipe)
-    with recorder.step("ledger") as note:
-        hits = await asyncio.to_thread(
-            visible,
-            fused,
-            engine=engine,
-            acl_ids=plan.acl_ids,
-            filters=plan.filters,
-        )
-        note.detail = f"{len(hits)} of {len(fused)} may be shown"
-    hits = await asyncio.to_thread(_chosen, plan, hits, recorder)
+    found = {name: leg for part in await asyncio.gather(*wanted) for name, leg in part.items()}
+    hits = await asyncio.to_thread(_shown, plan, found, engine, limit, recorder)
     return SearchResult(
-        tuple(hits[:limit]),
+        tuple(hits),
         skipped=recorder.skipped,
         timings_ms={step.name: step.ms for step in recorder.steps},
         trace=tuple(recorder.steps),
@@ -96,19 +100,19 @@ async def retrieve(
     )
 
 
-def _found(
-    plan: SearchPlan, search: Callable[..., list[Candidate]], what: object
-) -> list[Candidate]:
-    return search(
-        plan.physical_collection,
-        what,
-        limit=plan.candidates,
-        acl_ids=plan.acl_ids,
-        filters=plan.filters,
-    )
+def _shown(
+    plan: SearchPlan, found: Ranked, engine: Engine, limit: int, recorder: Recorder
+) -> list[SearchHit]:
+    fused = fuse(found, plan.recipe)
+    with recorder.step("ledger") as note:
+        hits = visible(fused, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
+        note.detail = f"{len(hits)} of {len(fused)} may be shown"
+    hits = _chosen(plan, hits, limit, recorder)
+    with recorder.step("documents"):
+        return described(hits, engine)
 
 
-def fuse(legs: Legs, recipe: Recipe) -> list[Fused]:
+def fuse(legs: Ranked, recipe: Recipe) -> list[Fused]:
     """One ranking of all legs, as the recipe says; a question's variants share half the weight
     of its dense leg."""
     rrf = recipe.fusion == "rrf"
@@ -127,21 +131,25 @@ def _dense_leg(number: int) -> str:
     return f"dense.variant{number}" if number else "dense"
 
 
-def _chosen(plan: SearchPlan, hits: list[SearchHit], recorder: Recorder) -> list[SearchHit]:
-    """Those with every phrase, none that repeats a better one, one a document where asked."""
+def _chosen(
+    plan: SearchPlan, hits: list[SearchHit], limit: int, recorder: Recorder
+) -> list[SearchHit]:
+    """Those with every phrase, one a document where asked, none that repeats a better one."""
     if plan.phrases:
         with recorder.step("phrases") as note:
             whole = [hit for hit in hits if has_all(hit.chunk.text, plan.phrases)]
             note.detail = f"{len(whole)} of {len(hits)} have them"
             hits = whole
-    if plan.recipe.collapse:
-        with recorder.step("collapse") as note:
-            before = len(hits)
-            hits = collapse(hits)
-            note.detail = f"{before - len(hits)} repeat others" if before > len(hits) else ""
-    else:
+    if plan.query.per_document:
+        hits = best_per_document(hits)
+    if not plan.recipe.collapse:
         recorder.skip("collapse", "switched off")
-    return best_per_document(hits) if plan.query.per_document else hits
+        return hits[:limit]
+    with recorder.step("collapse") as note:
+        hits = collapse(hits, limit)
+        copies = sum(hit.copies for hit in hits)
+        note.detail = f"{copies} repeat others" if copies else ""
+    return hits
 
 
 def visible(
@@ -152,33 +160,46 @@ def visible(
     filters: Filters | None = None,
 ) -> list[SearchHit]:
     """Only passages of the version that the ledger shows, of documents that may be read and that
-    the filters ask for.
+    the filters ask for; what the documents are called comes with `described`.
 
     The vector store may be ahead of the ledger (chunks of a document that is not whole yet) or
     behind it (of an older version, or of a deleted document). What it knows of a document's ACL
     and attributes may be too.
     """
-    rows = documents.by_id(engine, [item.chunk.document_id for item in fused])
-    wanted = filters or Filters()
-    shown = {
-        key: row
-        for key, row in rows.items()
-        if row.searchable and row.acl_id in acl_ids and _asked_for(row, wanted)
+    ids = [item.chunk.document_id for item in fused]
+    allowed = set(acl_ids)
+    versions = {
+        document_id: row.indexed_version
+        for document_id, row in documents.standing(engine, ids).items()
+        if row.acl_id in allowed
     }
+    if filters is not None and filters != Filters():
+        rows = documents.by_id(engine, versions)
+        versions = {
+            document_id: version
+            for document_id, version in versions.items()
+            if document_id in rows and _asked_for(rows[document_id], filters)
+        }
     return [
-        SearchHit(
-            item.chunk,
-            item.score,
-            item.scores,
+        SearchHit(item.chunk, item.score, item.scores, "", "", "", explanation=_explanation(item))
+        for item in fused
+        if versions.get(item.chunk.document_id) == item.chunk.version
+    ]
+
+
+def described(hits: Sequence[SearchHit], engine: Engine) -> list[SearchHit]:
+    """The hits with what the ledger knows of their documents."""
+    rows = documents.by_id(engine, [hit.chunk.document_id for hit in hits])
+    return [
+        replace(
+            hit,
             title=row.title,
             uri=row.uri,
             source_id=row.source_id,
             metadata={**row.parsed, **row.metadata},
-            explanation=_explanation(item),
         )
-        for item in fused
-        if (row := shown.get(item.chunk.document_id)) is not None
-        and row.indexed_version == item.chunk.version
+        for hit in hits
+        if (row := rows.get(hit.chunk.document_id)) is not None
     ]
 
 

@@ -53,7 +53,7 @@ def fill(source: Source, milvus: MilvusVectorStore, blobs: ArrowBlobStore, *name
 
 def found(source: Source, milvus: MilvusVectorStore) -> set[str]:
     physical = collections.get(source.engine, source.collection).physical
-    hits = milvus.dense(physical, UNIT[0], limit=9, acl_ids=[1], filters=Filters())
+    [hits] = milvus.dense(physical, UNIT[:1], limit=9, acl_ids=[1], filters=Filters())
     return {hit.chunk.document_id for hit in hits}
 
 

@@ -16,7 +16,7 @@ from smartypants.ledger.commits import Indexed
 from smartypants.protocols import Vectors
 from smartypants.querying.recording import Recorder
 from smartypants.recipes import Recipe
-from smartypants.retrieving import retrieve
+from smartypants.retrieving import legs_of, retrieve
 from smartypants.surrounding import joined
 from smartypants.types import (
     Chunk,
@@ -121,13 +121,7 @@ class Index:
             return unit(int(given) if given.isdigit() else direction)
 
         return asyncio.run(
-            retrieve(
-                plan,
-                embed=embed,
-                vectors=self.store,
-                engine=self.engine,
-                limit=plan.depth,
-            )
+            retrieve(plan, legs_of(self.store, embed), engine=self.engine, limit=plan.depth)
         )
 
     def finished(self, text: str, **wanted: object) -> list[SearchHit]:

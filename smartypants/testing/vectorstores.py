@@ -463,7 +463,9 @@ def _dense(
     acl_ids: Sequence[int] = (1, 2, 3),
     filters: Filters = Filters(),  # noqa: B008 - frozen
 ) -> list[Candidate]:
-    return store.dense(physical, vector, limit=limit, acl_ids=acl_ids, filters=filters)
+    return store.dense(physical, vector[np.newaxis], limit=limit, acl_ids=acl_ids, filters=filters)[
+        0
+    ]
 
 
 def _lexical(
@@ -475,7 +477,7 @@ def _lexical(
     acl_ids: Sequence[int] = (1, 2, 3),
     filters: Filters = Filters(),  # noqa: B008 - frozen
 ) -> list[Candidate]:
-    return store.lexical(physical, text, limit=limit, acl_ids=acl_ids, filters=filters)
+    return store.lexical(physical, [text], limit=limit, acl_ids=acl_ids, filters=filters)[0]
 
 
 def _ids(found: Sequence[Candidate]) -> set[str]:

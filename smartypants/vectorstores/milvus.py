@@ -220,33 +220,39 @@ class MilvusVectorStore:
     def dense(
         self,
         physical: str,
-        vector: Vectors,
+        vectors: Vectors,
         *,
         limit: int,
         acl_ids: Sequence[int],
         filters: Filters,
-    ) -> list[Candidate]:
+    ) -> list[list[Candidate]]:
         found = self.client.search(
             physical,
-            data=[vector],
+            data=list(vectors),
             anns_field="vector",
             limit=limit,
             filter=self._filter(physical, acl_ids, filters),
             output_fields=FIELDS,
             search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, 128)}},
         )
-        return [candidate(hit) for hit in found[0]]
+        return [[candidate(hit) for hit in hits] for hits in found]
 
     @_mapped
     def lexical(
-        self, physical: str, text: str, *, limit: int, acl_ids: Sequence[int], filters: Filters
-    ) -> list[Candidate]:
-        words = terms(text)
-        if not words:
-            return []
+        self,
+        physical: str,
+        texts: Sequence[str],
+        *,
+        limit: int,
+        acl_ids: Sequence[int],
+        filters: Filters,
+    ) -> list[list[Candidate]]:
+        words = [terms(text) for text in texts]
+        if not any(words):
+            return [[] for _ in words]
         found = self.client.search(
             physical,
-            data=[words],
+            data=[each for each in words if each],
             anns_field="sparse",
             limit=limit,
             filter=self._filter(physical, acl_ids, filters),
@@ -254,7 +260,8 @@ class MilvusVectorStore:
             search_params={"metric_type": "BM25"},
         )
         # Milvus Lite gives negated scores: the order is right, the sign is not.
-        return [candidate(hit, positive=True) for hit in found[0]]
+        ranked = iter([[candidate(hit, positive=True) for hit in hits] for hits in found])
+        return [next(ranked) if each else [] for each in words]
 
     @_mapped
     def passages(

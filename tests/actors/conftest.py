@@ -65,9 +65,9 @@ class Site:
         return wiring.open_vectors(self.settings).count(physical)
 
     def texts(self, query: str) -> list[str]:
-        found = wiring.open_vectors(self.settings).lexical(
+        [found] = wiring.open_vectors(self.settings).lexical(
             collections.get(self.engine, self.collection).physical,
-            query,
+            [query],
             limit=50,
             acl_ids=acls.allowed_acl_ids(self.engine, []),
             filters=Filters(),

@@ -108,9 +108,9 @@ class Site:
         return [stored for batch in batches for stored in batch]
 
     def found(self, words: str) -> set[str]:
-        hits = self.vectors.lexical(
+        [hits] = self.vectors.lexical(
             self.collection.physical,
-            words,
+            [words],
             limit=20,
             acl_ids=acls.allowed_acl_ids(self.engine, []),
             filters=Filters(),

@@ -68,13 +68,13 @@ class Site:
         rest = {"limit": 20, "acl_ids": allowed, "filters": Filters()}
         hits = [
             (hit.chunk, round(hit.score, 5))
-            for vector in np.eye(DIMENSION, dtype=np.float32)
-            for hit in self.vectors.dense(physical, vector, **rest)
+            for found in self.vectors.dense(physical, np.eye(DIMENSION, dtype=np.float32), **rest)
+            for hit in found
         ]
         hits += [  # Milvus Lite weighs words by segment: their scores are not the content's alone
             (hit.chunk, 0.0)
-            for word in WORDS
-            for hit in self.vectors.lexical(physical, word, **rest)
+            for found in self.vectors.lexical(physical, WORDS, **rest)
+            for hit in found
         ]
         return sorted((chunk.text, chunk.index, chunk.page or "", score) for chunk, score in hits)
 

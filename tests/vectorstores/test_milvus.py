@@ -75,8 +75,10 @@ def test_flushed_chunks_survive_a_restart(tmp_path: Path) -> None:
         store = MilvusVectorStore(uri=f"http://127.0.0.1:{port}", embedded=True)
         store.wait(60)
         # The collection is on disk only: the first read has it loaded.
-        found = store.lexical("kept__model__v1", "badgers", limit=5, acl_ids=[1], filters=Filters())
-        assert [item.chunk for item in found] == [chunk]
+        found = store.lexical(
+            "kept__model__v1", ["badgers"], limit=5, acl_ids=[1], filters=Filters()
+        )
+        assert [item.chunk for item in found[0]] == [chunk]
         assert store.count("kept__model__v1") == 1
     finally:
         server.kill()
@@ -111,17 +113,17 @@ def test_collection_of_before_takes_chunks_and_refuses_the_new_filters(
     milvus.upsert(physical, [chunk], UNIT[:1], acl_ids=[1], source_ids=["s"], attributes=known)
     milvus.flush(physical)
     search = {"limit": 5, "acl_ids": [1]}
-    assert milvus.lexical(physical, "badger", filters=Filters(("d",)), **search)  # type: ignore[arg-type]
+    assert milvus.lexical(physical, ["badger"], filters=Filters(("d",)), **search)[0]  # type: ignore[arg-type]
     assert [row.attributes for batch in milvus.scan(physical) for row in batch] == [None]
     for filters in (Filters(media_types=("text/plain",)), Filters(authors=("ann",)),
                     Filters(after=1), Filters(before=9)):  # fmt: skip
         with pytest.raises(FilterNotSupported, match=r"before__model__v1.*reindex"):
-            milvus.lexical(physical, "badger", filters=filters, **search)  # type: ignore[arg-type]
+            milvus.lexical(physical, ["badger"], filters=filters, **search)  # type: ignore[arg-type]
         with pytest.raises(FilterNotSupported):
-            milvus.dense(physical, UNIT[0], filters=filters, **search)  # type: ignore[arg-type]
+            milvus.dense(physical, UNIT[:1], filters=filters, **search)  # type: ignore[arg-type]
     milvus.drop(physical)
     milvus.create(physical, dimension=4)  # made anew under its name: nothing is remembered
     milvus.upsert(physical, [chunk], UNIT[:1], acl_ids=[1], source_ids=["s"], attributes=known)
     milvus.flush(physical)
-    assert milvus.lexical(physical, "badger", filters=Filters(authors=("ann",)), **search)  # type: ignore[arg-type]
+    assert milvus.lexical(physical, ["badger"], filters=Filters(authors=("ann",)), **search)[0]  # type: ignore[arg-type]
     milvus.drop(physical)
