@@ -25,7 +25,9 @@ class QueryProcessor:
         self._engine = wiring.open_ledger(settings)
         self._llm = llm
         vectors = wiring.open_vectors(settings)
-        self._helpers = Helpers(vectors, Vocabularies(vectors), self._ask)
+        self._helpers = Helpers(
+            vectors, Vocabularies(vectors), wiring.common_words(settings), self._ask
+        )
 
     async def process(self, query: Query) -> SearchPlan:
         return await process(

@@ -42,6 +42,7 @@ from smartypants.vectorstores.milvus import MilvusVectorStore
 
 pytestmark = pytest.mark.integration
 
+COMMON = frozenset({"monty"})
 SETTINGS = Settings(embedder=EmbedderSettings(model="m"))
 TALK = (
     Message("user", "What were the harbour fees in 2022?"),
@@ -143,7 +144,7 @@ def site(engine: Engine, milvus: MilvusVectorStore, endpoint: Endpoint) -> Itera
         finally:
             await llm.close()  # each test's call has an event loop of its own
 
-    yield Site(engine, milvus, name, Helpers(milvus, Vocabularies(milvus), ask))
+    yield Site(engine, milvus, name, Helpers(milvus, Vocabularies(milvus), COMMON, ask))
     milvus.drop(collection.physical)
 
 
@@ -198,6 +199,7 @@ def test_spelling_once_there_is_a_vocabulary(site: Site) -> None:
     first = site.plan("harbuor")
     assert (first.text, first.skipped["spelling"]) == ("harbuor", "the vocabulary is being made")
     ready(site)
+    assert site.plan("monty there").text == "monty there"
     plan = site.plan("harbuor zepelin")
     assert plan.text == "harbour zepelin"
     assert [step.detail for step in plan.trace if step.name == "spelling"] == ["harbuor → harbour"]
