@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from contextlib import aclosing
 from typing import Any
 
 from ray.serve.handle import DeploymentHandle
@@ -12,7 +11,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.calls import stream
 from smartypants import wiring
 from smartypants.processing import Helpers, process
-from smartypants.querying.asking import Reply
+from smartypants.querying.asking import Reply, whole
 from smartypants.querying.vocabulary import Vocabularies
 from smartypants.settings import Settings
 from smartypants.types import Delta, Message, Query, SamplingParams, SearchPlan
@@ -26,7 +25,9 @@ class QueryProcessor:
         self._engine = wiring.open_ledger(settings)
         self._llm = llm
         vectors = wiring.open_vectors(settings)
-        self._helpers = Helpers(vectors, Vocabularies(vectors), self._ask)
+        self._helpers = Helpers(
+            vectors, Vocabularies(vectors), wiring.common_words(settings), self._ask
+        )
 
     async def process(self, query: Query) -> SearchPlan:
         return await process(
@@ -42,8 +43,4 @@ class QueryProcessor:
             Delta,
             deadline=deadline,
         )
-        text, last = "", Delta("")
-        async with aclosing(deltas):
-            async for last in deltas:
-                text += last.text
-        return Reply(text, last.prompt_tokens, last.completion_tokens)
+        return await whole(deltas)

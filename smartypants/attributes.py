@@ -18,7 +18,7 @@ from smartypants.types import Filters
 
 MAX_AUTHOR_CHARS = 1_000
 AUTHOR_KEYS = ("author", "authors", "creator", "from")
-DATE_KEYS = ("date", "created", "modified")
+DATE_KEYS = ("date", "modified", "created")
 
 _WORD = re.compile(r"[^\W_]+")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})([T ].*)?)?)?")

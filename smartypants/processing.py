@@ -35,6 +35,8 @@ class Helpers:
 
     vectors: VectorStore | None = None
     vocabularies: Vocabularies | None = None
+    common: frozenset[str] = frozenset()
+    """Words that are not corrected, whether documents have them or not."""
     ask: Ask | None = None
     pace: Pace = field(default_factory=Pace)
 
@@ -217,6 +219,7 @@ async def _spell(draft: _Draft, engine: Engine, helpers: Helpers) -> None:
             vocabulary,
             acl_ids=draft.acl_ids,
             indexed=indexed,
+            common=helpers.common,
             keep=draft.phrases,
         )
         note.detail = ", ".join(f"{wrong} → {right}" for wrong, right in corrected.items())

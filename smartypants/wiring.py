@@ -166,6 +166,22 @@ def make_tokenizer(settings: Settings) -> Tokenizer | None:
     return tokenizer
 
 
+def common_words(settings: Settings) -> frozenset[str]:
+    """The words that are one token for the embedding model: it knows what they mean.
+
+    None of them where the model has no `tokenizer.json`.
+    """
+    path = embedder_path(settings) / "tokenizer.json"
+    if not path.exists():
+        return frozenset()
+    from tokenizers import Tokenizer
+
+    tokens = Tokenizer.from_file(str(path)).get_vocab(with_added_tokens=False)
+    # Either pieces of words are marked, as in WordPiece, or their beginnings.
+    begun = {token[1:] for token in tokens if token[:1] in ("▁", "Ġ")}
+    return frozenset(word.lower() for word in begun or tokens if word.isalpha())
+
+
 def describe_chunker(settings: Settings) -> ChunkerSpec:
     """The chunker that counts with the embedding model's tokenizer, for whoever builds it."""
     tokenizer = embedder_path(settings) / "tokenizer.json"

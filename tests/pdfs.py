@@ -8,7 +8,11 @@ Line = tuple[float, str]
 
 
 def make_pdf(
-    pages: Sequence[Sequence[Line]], *, title: str | None = None, encrypted: bool = False
+    pages: Sequence[Sequence[Line]],
+    *,
+    title: str | None = None,
+    encrypted: bool = False,
+    **info: str,
 ) -> bytes:
     """A PDF 1.4 file; an encrypted one asks for a password that nobody knows."""
     first_page = 4
@@ -27,7 +31,10 @@ def make_pdf(
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content))
     trailer = b"/Root 1 0 R"
     if title is not None:
-        objects.append(f"<< /Title ({_escaped(title)}) >>".encode("cp1252"))
+        info["Title"] = title
+    if info:
+        entries = " ".join(f"/{key} ({_escaped(value)})" for key, value in info.items())
+        objects.append(f"<< {entries} >>".encode("cp1252"))
         trailer += b" /Info %d 0 R" % len(objects)
     if encrypted:
         key = b"<" + b"5a" * 32 + b">"

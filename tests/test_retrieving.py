@@ -126,7 +126,8 @@ class Index:
 
     def finished(self, text: str, **wanted: object) -> list[SearchHit]:
         recorder = Recorder()
-        hits = self.search(text, **wanted).hits
+        hits = self.search(text, **wanted).hits  # type: ignore[arg-type]
+        wanted.pop("direction", None)
         plan = self.plan(text, **wanted)  # type: ignore[arg-type]
         return finish(plan, hits, vectors=self.store, recorder=recorder)
 
@@ -218,8 +219,9 @@ def test_variants_are_searched_too(index: Index, fusion: str) -> None:
     index.put("variant", "another text", direction=2)
     index.put("neither", "a third", direction=3)
     recipe = Recipe(candidates=2, fusion=fusion)  # type: ignore[arg-type]
-    assert "variant" not in names(index.search("zzz", direction=1, recipe=Recipe(candidates=1)))
-    found = index.search("zzz", direction=1, variants=("2",), recipe=recipe)
+    alone = index.search("zzz", direction=1, top_k=1, recipe=Recipe(candidates=1))
+    assert names(alone) == ["asked"]
+    found = index.search("zzz", direction=1, top_k=2, variants=("2",), recipe=recipe)
     assert set(names(found)[:2]) == {"asked", "variant"}
     assert {key for hit in found.hits for key in hit.scores} == {"dense", "dense.variant1"}
 
@@ -259,9 +261,9 @@ def test_the_ledger_has_the_last_word_on_filters(index: Index) -> None:
 
 
 def test_repeated_passages_show_once(index: Index) -> None:
-    text = "The harbour fee is due on the first working day of each month, at the office. " * 3
-    index.put("first", f"{text}Ask Ann.", direction=1)
-    index.put("second", f"{text}Ask Bob.", direction=2)
+    text = " ".join(f"Berth {n} pays a harbour fee of {7 * n} crowns." for n in range(20))
+    index.put("first", f"{text} Ask Ann.", direction=1)
+    index.put("second", f"{text} Ask Bob.", direction=2)
     index.put("other", "The harbour is closed.", direction=3)
     found = index.search("harbour fee", direction=1)
     assert names(found) == ["first", "other"]

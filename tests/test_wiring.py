@@ -35,3 +35,11 @@ def test_model_without_a_fast_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelNotFound, match=r"no .*tokenizer\.json"):
         wiring.describe_chunker(Settings(data_dir=tmp_path, embedder={"model": str(tmp_path)}))
+
+
+def test_common_words(tmp_path: Path) -> None:
+    words = wiring.common_words(Settings(data_dir=tmp_path))
+    assert {"which", "harbour"} <= words
+    assert not {"harbuor", "##ing", "fishbowl"} & words
+    (tmp_path / "config.json").write_text("{}")
+    assert wiring.common_words(Settings(embedder={"model": str(tmp_path)})) == frozenset()

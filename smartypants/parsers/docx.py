@@ -11,6 +11,7 @@ from smartypants.errors import DocumentUnreadable
 from smartypants.media_types import DAMAGED, DOCX
 from smartypants.parsers import _markdown
 from smartypants.parsers._archive import open_archive
+from smartypants.parsers._properties import properties
 from smartypants.types import ParsedDocument
 
 _STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => h2:fresh"
@@ -32,6 +33,7 @@ class DocxParser:
 
         with open_archive(data, name=name) as archive:
             title = _title(archive)
+            found = properties(archive)
             source = _with_math_as_text(archive, data)
         try:
             html = mammoth.convert_to_html(
@@ -46,7 +48,7 @@ class DocxParser:
             raise DocumentUnreadable(
                 f"{name} is a damaged Word document: {exc}", "Save the document again."
             ) from exc
-        return ParsedDocument(_markdown.from_html(html, name=name), title=title)
+        return ParsedDocument(_markdown.from_html(html, name=name), title=title, metadata=found)
 
 
 def _title(archive: zipfile.ZipFile) -> str | None:

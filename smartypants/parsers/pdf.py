@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from smartypants.errors import DocumentTooLarge, DocumentUnreadable
 from smartypants.media_types import PDF
 from smartypants.parsers import _markdown
+from smartypants.parsers._properties import author, iso
 from smartypants.types import ParsedDocument
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ class PdfParser:
             )
         try:
             pages = [_lines(pdf, number) for number in range(len(pdf))]
-            title = pdf.get_metadata_dict(skip_empty=True).get("Title", "").strip()
+            given = pdf.get_metadata_dict(skip_empty=True)
+            title = given.get("Title", "").strip()
         finally:
             pdf.close()
         levels = _heading_levels(pages)
@@ -65,8 +68,18 @@ class PdfParser:
             text,
             title=None if not title or _NO_TITLE.search(title) else title,
             pages=marks,
-            metadata={"pages": str(len(pages))},
+            metadata={"pages": str(len(pages)), **_written(given)},
         )
+
+
+def _written(given: Mapping[str, str]) -> dict[str, str]:
+    """By whom and when, as far as the document says it."""
+    found = {
+        "author": author(given.get("Author", "")),
+        "created": iso(given.get("CreationDate", "")),
+        "modified": iso(given.get("ModDate", "")),
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _lines(pdf: pypdfium2.PdfDocument, number: int) -> list[Line]:

@@ -10,6 +10,7 @@ from smartypants.errors import DocumentUnreadable, SmartyPantsError
 from smartypants.media_types import PPTX
 from smartypants.parsers import _markdown
 from smartypants.parsers._archive import open_archive
+from smartypants.parsers._properties import properties
 from smartypants.types import ParsedDocument
 
 MAX_POINTS = 2_000
@@ -23,7 +24,8 @@ class PptxParser:
     def parse(self, data: bytes, *, name: str, media_type: str) -> ParsedDocument:
         import pptx
 
-        open_archive(data, name=name).close()
+        with open_archive(data, name=name) as archive:
+            found = properties(archive)
         try:
             presentation = pptx.Presentation(io.BytesIO(data))
             text, marks = _markdown.join(
@@ -38,7 +40,7 @@ class PptxParser:
                 f"{name} is a damaged presentation: {exc}", "Save the document again."
             ) from exc
         generic = title.lower() in ("", "powerpoint presentation")
-        return ParsedDocument(text, title=None if generic else title, pages=marks)
+        return ParsedDocument(text, title=None if generic else title, pages=marks, metadata=found)
 
 
 def _slide(slide: Any, number: int, name: str) -> Iterator[str]:

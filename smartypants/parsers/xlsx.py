@@ -9,6 +9,7 @@ from smartypants.errors import DocumentTooLarge, DocumentUnreadable, SmartyPants
 from smartypants.media_types import XLSX
 from smartypants.parsers import _markdown
 from smartypants.parsers._archive import open_archive
+from smartypants.parsers._properties import properties
 from smartypants.types import ParsedDocument
 
 MAX_COLUMNS = 500
@@ -25,7 +26,8 @@ class XlsxParser:
     def parse(self, data: bytes, *, name: str, media_type: str) -> ParsedDocument:
         import openpyxl
 
-        open_archive(data, name=name).close()
+        with open_archive(data, name=name) as archive:
+            found = properties(archive)
         try:
             book = openpyxl.load_workbook(
                 io.BytesIO(data), read_only=True, data_only=True, keep_links=False
@@ -47,7 +49,7 @@ class XlsxParser:
             raise DocumentUnreadable(
                 f"{name} is a damaged workbook: {exc}", "Save the document again."
             ) from exc
-        return ParsedDocument(text, title=title, pages=marks)
+        return ParsedDocument(text, title=title, pages=marks, metadata=found)
 
 
 def _rows(sheet: Any, name: str) -> list[list[object]]:

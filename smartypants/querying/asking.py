@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from smartypants.errors import SmartyPantsError
-from smartypants.types import Message, SamplingParams
+from smartypants.types import Delta, Message, SamplingParams
 
 RESERVE_S = 0.5
 """Of the time until the deadline, what retrieving needs."""
@@ -31,6 +32,15 @@ class Reply:
     @property
     def cost(self) -> str:
         return f"{self.prompt_tokens} + {self.completion_tokens} tokens"
+
+
+async def whole(deltas: AsyncGenerator[Delta, None]) -> Reply:
+    """What a stream of deltas says, once it has ended."""
+    text, last = "", Delta("")
+    async with aclosing(deltas):
+        async for last in deltas:
+            text += last.text
+    return Reply(text, last.prompt_tokens, last.completion_tokens)
 
 
 Ask = Callable[[Sequence[Message], SamplingParams, float], Awaitable[Reply]]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from smartypants.querying.vocabulary import Vocabulary, folded
+from smartypants.terms import terms
 
 MAX_CHECKED = 6
 """Unknown words of a query that are looked at."""
@@ -21,13 +22,14 @@ def correct(
     *,
     acl_ids: Sequence[int],
     indexed: Callable[[str], bool],
+    common: Container[str] = (),
     keep: Sequence[str] = (),
 ) -> tuple[str, dict[str, str]]:
     """The text with its misspelt words corrected, and which became which.
 
     A word is misspelt if no readable document has it, or its stem, and one has a word one or two
-    edits away. `indexed` says what documents have now, whatever the vocabulary's age. `keep`:
-    phrases whose words stay.
+    edits away. `indexed` says what documents have now, whatever the vocabulary's age. `common`
+    words are right whether documents have them or not, and so are those of the phrases `keep`.
     """
     allowed = frozenset(acl_ids)
     kept = {word for phrase in keep for word in folded(phrase).split()}
@@ -36,7 +38,7 @@ def correct(
     for match in _WORD.finditer(text):
         word = match[0]
         plain = folded(word)
-        if plain in wrong or plain in kept or not _correctable(word):
+        if plain in wrong or plain in kept or plain in common or not _correctable(word):
             continue
         if vocabulary.readable(plain, allowed):
             continue
@@ -84,5 +86,5 @@ def nearest(word: str, vocabulary: Vocabulary, allowed: frozenset[int]) -> str |
 
 
 def _correctable(word: str) -> bool:
-    """Words of letters alone that are long enough, and no abbreviation."""
-    return len(word) >= ONE_EDIT and word.isalpha() and not word.isupper()
+    """Words of letters alone that are long enough, and neither abbreviations nor stop words."""
+    return len(word) >= ONE_EDIT and word.isalpha() and not word.isupper() and bool(terms(word))

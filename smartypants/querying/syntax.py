@@ -27,7 +27,7 @@ MAX_PHRASES = 5
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
 _TOKEN = re.compile(
     r"""(?<!\S)(?P<key>[A-Za-z]+):(?P<value>"[^"]+"|[^\s"]+)(?!\S)"""
-    r"""|(?<![\w"])"(?P<phrase>[^"]+)"(?![\w"])"""
+    r"""|(?<![^\s(\[])"(?P<phrase>[^"]+)"(?![\w"])"""
 )
 _WORDS = re.compile(r"\w")
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from smartypants.errors import CollectionNotFound, LLMUnavailable, Overloaded
-from smartypants.types import Filters
-from tests.api.conftest import ANSWER, RESULT
+from smartypants.types import (
+    Filters,
+    Message,
+    QueryOptions,
+    SearchResult,
+    Step,
+    Understanding,
+)
+from tests.api.conftest import ANSWER, HIT, RESULT
 
 
 def events(text: str) -> list[tuple[str, dict[str, object]]]:
@@ -42,7 +51,8 @@ def test_search_passes_the_query_on(client, backend):
 
 def test_search_response(client):
     body = client.post("/v1/search", json={"query": "x"}, headers={"X-Request-Id": "r1"}).json()
-    assert set(body) == {"hits", "skipped", "timings_ms", "request_id"}
+    assert set(body) == {"hits", "understood", "trace", "skipped", "timings_ms", "request_id"}
+    assert (body["understood"], body["trace"]) == (None, [])
     assert body["hits"] == [
         {
             "document_id": "d" * 32,
@@ -58,11 +68,86 @@ def test_search_response(client):
             "score": 0.9,
             "scores": {"dense": 0.9},
             "metadata": {"author": "Ann"},
+            "copies": 0,
+            "neighbours": None,
+            "parent": None,
+            "explanation": None,
         }
     ]
     assert body["skipped"] == {"rerank": "deadline"}
     assert body["timings_ms"] == {"embed": 1.23}
     assert body["request_id"] == "r1"
+
+
+def test_what_was_understood_comes_along(client, backend, remade):
+    near = replace(HIT.chunk, index=1, text="And then some.", start=25, end=39)
+    filters = Filters(media_types=("application/pdf",), after=5.0)
+    hit = replace(
+        HIT, copies=2, neighbours=(near,), parent=(HIT.chunk, near), explanation={"fused": 1.0}
+    )
+    result = SearchResult(
+        (hit,),
+        trace=(Step("syntax", 0.1, "type:pdf"),),
+        understood=Understanding("fees", "what fees", "docs", filters, ("a b",), ("v",), "en"),
+    )
+
+    async def search(query):
+        return result
+
+    client = remade(search=search)
+    body = client.post("/v1/search", json={"query": "x"}).json()
+    assert body["trace"] == [{"name": "syntax", "ms": 0.1, "detail": "type:pdf"}]
+    assert body["understood"] == {
+        "text": "fees",
+        "question": "what fees",
+        "collection": "docs",
+        "language": "en",
+        "phrases": ["a b"],
+        "variants": ["v"],
+        "filters": {
+            "document_ids": [],
+            "source_ids": [],
+            "media_types": ["application/pdf"],
+            "authors": [],
+            "after": 5.0,
+            "before": None,
+        },
+    }
+    [found] = body["hits"]
+    assert (found["copies"], found["explanation"]) == (2, {"fused": 1.0})
+    assert found["neighbours"] == [{"text": "And then some.", "start": 25, "end": 39, "page": "3"}]
+    text = "Three months.\n\nAnd then some."
+    assert found["parent"] == {"text": text, "start": 10, "end": 39, "page": None}
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/answers"])
+def test_options_filters_and_history_are_passed_on(client, backend, path):
+    body = {
+        ("query" if path == "/v1/search" else "question"): "and then?",
+        "filters": {
+            "media_types": ["Application/PDF"],
+            "authors": ["Jane Doe"],
+            "after": "2023",
+            "before": "2023-05-17T10:00:00+02:00",
+        },
+        "options": {"spelling": False, "expansion": "queries", "diversity": 0.5, "neighbours": 2},
+        "history": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b."}],
+    }
+    assert client.post(path, json=body).status_code == 200
+    query = backend.queries[0] if backend.queries else backend.answers[0].query
+    assert query.filters == Filters(
+        media_types=("application/pdf",),
+        authors=("Jane Doe",),
+        after=datetime(2023, 1, 1, tzinfo=UTC).timestamp(),
+        before=datetime(2023, 5, 17, 8, tzinfo=UTC).timestamp(),
+    )
+    assert query.options == QueryOptions(
+        spelling=False, expansion="queries", diversity=0.5, neighbours=2
+    )
+    assert query.history == (Message("user", "a?"), Message("assistant", "b."))
+    assert query.elsewhere is True
+    client.post(path, json={**body, "collection": "docs"})
+    assert [*backend.queries, *(item.query for item in backend.answers)][-1].elsewhere is False
 
 
 def test_search_defaults(client, backend, services):
@@ -90,6 +175,17 @@ def test_search_defaults(client, backend, services):
         ({"filters": {"document_ids": ["ok", 3]}}, "/filters/document_ids/1"),
         ({"filters": {"documents": []}}, "/filters/documents"),
         ({"filters": []}, "/filters"),
+        ({"filters": {"media_types": ["pdf"]}}, "/filters/media_types/0"),
+        ({"filters": {"authors": ["?!"]}}, "/filters/authors/0"),
+        ({"filters": {"after": "soon"}}, "/filters/after"),
+        ({"filters": {"after": "2023-02-30"}}, "/filters/after"),
+        ({"filters": {"before": 2023}}, "/filters/before"),
+        ({"options": {"diversity": 1.5}}, "/options/diversity"),
+        ({"options": {"neighbours": 6}}, "/options/neighbours"),
+        ({"options": {"expansion": "all"}}, "/options/expansion"),
+        ({"options": {"speling": True}}, "/options/speling"),
+        ({"history": [{"role": "system", "content": "x"}]}, "/history/0/role"),
+        ({"history": [{"role": "user", "content": ""}]}, "/history/0/content"),
         ({"topk": 3}, "/topk"),
         ({"a/b~c": 3}, "/a~1b~0c"),
         ({"\ud800": 3}, "/"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import datetime
 
+import openpyxl
+import pptx
 import pytest
 
 from smartypants.errors import DocumentError, DocumentTooLarge, DocumentUnreadable
@@ -208,6 +211,14 @@ def test_pdf() -> None:
     assert parsed.text[parsed.pages[1].offset :].startswith("## Second Part\n\nThe quick")
 
 
+def test_pdf_by_whom_and_when() -> None:
+    written = {"Author": "Jane  Doe", "CreationDate": "D:20230507101112+02'00'", "ModDate": "soon"}
+    parsed = parse(PDF, make_pdf([[(10, "Some words.")]], **written))
+    assert parsed.metadata == {
+        "pages": "1", "author": "Jane Doe", "created": "2023-05-07T08:11:12+00:00",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("title", ["Untitled", "Microsoft Word - x", "report.docx", " "])
 def test_pdf_title_that_says_nothing(title: str) -> None:
     assert parse(PDF, make_pdf([[(10, "Some words.")]], title=title)).title is None
@@ -254,6 +265,61 @@ def test_docx() -> None:
     assert "Days may be carried over." in parsed.text
     assert "| Year | Days |" in parsed.text
     assert "| 2024 | 30 |" in parsed.text
+
+
+WRITTEN = {
+    "author": "Ann Ek",
+    "created": "2023-05-07T08:00:00+00:00",
+    "modified": "2024-01-02T03:04:05+00:00",
+}
+CREATED = datetime(2023, 5, 7, 8)
+MODIFIED = datetime(2024, 1, 2, 3, 4, 5)
+
+
+def docx_with(core: str) -> ParsedDocument:
+    whole = (
+        '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/'
+        'core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+        f'xmlns:dcterms="http://purl.org/dc/terms/">{core}</cp:coreProperties>'
+    )
+    return parse(DOCX, samples.docx(samples.paragraph("Words."), core=whole))
+
+
+def test_docx_by_whom_and_when() -> None:
+    found = docx_with(
+        "<dc:creator>Ann\n Ek</dc:creator><dcterms:created>2023-05-07T08:00:00Z</dcterms:created>"
+        "<dcterms:modified>2024-01-02T03:04:05Z</dcterms:modified>"
+    )
+    assert found.metadata == WRITTEN
+
+
+@pytest.mark.parametrize(
+    "core",
+    ["", "<dc:creator>python-docx</dc:creator>", "<dcterms:created>soon</dcterms:created>", "<x>"],
+)
+def test_docx_by_nobody(core: str) -> None:
+    assert docx_with(core).metadata == {}
+
+
+def test_xlsx_by_whom_and_when() -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = "x"
+    book.properties.creator = "Ann Ek"
+    book.properties.created = CREATED
+    out = io.BytesIO()
+    book.save(out)
+    found = parse(XLSX, out.getvalue()).metadata
+    assert (found["author"], found["created"]) == (WRITTEN["author"], WRITTEN["created"])
+    assert "modified" in found  # openpyxl says when it saved
+
+
+def test_pptx_by_whom_and_when() -> None:
+    presentation = pptx.Presentation(io.BytesIO(samples.sample_pptx()))
+    properties = presentation.core_properties
+    properties.author, properties.created, properties.modified = "Ann Ek", CREATED, MODIFIED
+    out = io.BytesIO()
+    presentation.save(out)
+    assert parse(PPTX, out.getvalue()).metadata == WRITTEN
 
 
 def test_docx_headings() -> None:
