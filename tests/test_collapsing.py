@@ -19,12 +19,12 @@ def hits(*texts: str) -> list[SearchHit]:
 
 
 def test_case_accents_and_punctuation_do_not_count() -> None:
-    found = collapse(hits("The Café is open.", "the cafe... is OPEN", "The café is closed."))
+    found = collapse(hits("The Café is open.", "the cafe... is OPEN", "The café is closed."), 9)
     assert [(one.chunk.document_id, one.copies) for one in found] == [("d0", 1), ("d2", 0)]
 
 
 def test_texts_without_words() -> None:
-    found = collapse(hits("—", "…", "—", ""))
+    found = collapse(hits("—", "…", "—", ""), 9)
     assert [one.copies for one in found] == [1, 0, 0]
 
 
@@ -53,7 +53,7 @@ def test_finds_the_same_as_comparing_all(words: list[str], changes: list[tuple[i
         words = [*words[: place % len(words)], word, *words[place % len(words) + 1 :]]
         texts.append(" ".join(words))
     given_hits = hits(*texts)
-    found = [(one.chunk.document_id, one.copies) for one in collapse(given_hits)]
+    found = [(one.chunk.document_id, one.copies) for one in collapse(given_hits, 99)]
     assert found == by_all_pairs(given_hits)
 
 
@@ -77,3 +77,8 @@ def test_diversity_keeps_hits(texts: list[str], diversity: float, limit: int) ->
     assert len(names) == len(set(names)) == min(limit, len(texts))
     if diversity == 0:
         assert chosen == given_hits[:limit]
+
+
+def test_ends_where_enough_are_kept() -> None:
+    found = collapse(hits("one thing", "one thing", "another thing", "a third", "one thing"), 2)
+    assert [(one.chunk.document_id, one.copies) for one in found] == [("d0", 1), ("d2", 0)]
