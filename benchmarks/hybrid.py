@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from benchmarks import _beir, _common, _local
@@ -93,9 +94,9 @@ def _parallel(found: LocalIndex, vectors: MilvusVectorStore, pool: ThreadPoolExe
     def search(text: str, vector: Vectors) -> list[str]:
         wanted: dict[str, Any] = {"limit": LIMIT, "acl_ids": [1], "filters": Filters()}
         physical = found.collection.physical
-        by_meaning = pool.submit(vectors.dense, physical, vector, **wanted)
-        by_words = vectors.lexical(physical, text, **wanted)
-        fused = reciprocal_rank_fusion({"dense": by_meaning.result(), "bm25": by_words}, k=K)
+        meaning = pool.submit(vectors.dense, physical, vector[np.newaxis], **wanted)
+        [by_words] = vectors.lexical(physical, [text], **wanted)
+        fused = reciprocal_rank_fusion({"dense": meaning.result()[0], "bm25": by_words}, k=K)
         return [names[item.chunk.document_id] for item in fused[:LIMIT]]
 
     return search

@@ -32,7 +32,7 @@ from smartypants.protocols import Engine
 from smartypants.querying import plain_words, rewriting, syntax
 from smartypants.querying.asking import Reply, whole
 from smartypants.querying.vocabulary import Vocabularies
-from smartypants.retrieving import retrieve
+from smartypants.retrieving import legs_of, retrieve
 from smartypants.settings import Settings
 from smartypants.types import Message, Query, QueryOptions, SamplingParams, SearchResult
 from smartypants.vectorstores._milvus_rows import quoted
@@ -153,9 +153,8 @@ async def _search(
 ) -> tuple[SearchResult, str]:
     query = Query(text[:2_000], found.collection.name, options=options, history=history)
     plan = await process(query, engine=found.engine, settings=settings, helpers=helpers)
-    result = await retrieve(
-        plan, embed=found.embed, vectors=found.vectors, engine=found.engine, limit=plan.depth
-    )
+    legs = legs_of(found.vectors, found.embed)
+    result = await retrieve(plan, legs, engine=found.engine, limit=plan.depth)
     return result, plan.text
 
 
