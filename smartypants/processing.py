@@ -7,7 +7,7 @@ import unicodedata
 from sqlalchemy import Engine
 
 from smartypants.errors import ValidationFailed
-from smartypants.ledger import acls, collections
+from smartypants.ledger import acls, collections, recipes
 from smartypants.settings import Settings
 from smartypants.types import Query, SearchPlan
 
@@ -23,7 +23,8 @@ def process(query: Query, *, engine: Engine, settings: Settings) -> SearchPlan:
         raise ValidationFailed("The query has no text.", "Ask something.")
     collection = collections.get(engine, query.collection)
     collections.check_model(collection, settings.embedder.model)
-    recipe = settings.retrieval
+    tuned = recipes.active(engine, query.collection)
+    recipe = tuned.recipe if tuned else settings.retrieval
     wanted = query.rerank if query.rerank is not None else recipe.rerank
     return SearchPlan(
         query=query,
