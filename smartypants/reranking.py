@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from smartypants.protocols import PairReranker, Reranker
 from smartypants.types import SearchHit
+
+Request = tuple[str, Sequence[str]]
+"""A query and its passages."""
 
 
 async def rerank(
@@ -50,3 +54,12 @@ def _scaled(scores: Sequence[float]) -> list[float]:
     high = max(scores)
     span = high - min(scores)
     return [1.0 if span == 0 else 1.0 - (high - score) / span for score in scores]
+
+
+def score_together(reranker: Reranker, requests: Sequence[Request]) -> list[list[float]]:
+    """The scores of several requests, as one batch where the reranker can do that."""
+    if not isinstance(reranker, PairReranker):
+        return [reranker.scores(query, passages) for query, passages in requests]
+    pairs = [(query, passage) for query, passages in requests for passage in passages]
+    scores = iter(reranker.pair_scores(pairs))
+    return [[next(scores) for _ in passages] for _, passages in requests]
