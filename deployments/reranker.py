@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from typing import Any
 
 from ray import serve
 
@@ -27,14 +27,16 @@ class RerankerServer:
         if reranker is None:
             raise SetupError("reranker.model is not set.")
         self._reranker = reranker
-        self._batched.set_max_batch_size(settings.reranker.max_batch_requests)
+        reranker.scores("warm-up", ["a passage"])
+        batching: Any = self._batched
+        batching.set_max_batch_size(settings.reranker.max_batch_requests)
 
     async def scores(self, query: str, passages: list[str]) -> list[float]:
         found: list[float] = await self._batched((query, passages))
         return found
 
-    @serve.batch(batch_wait_timeout_s=BATCH_WAIT_S)
-    async def _batched(self, requests: list[Request]) -> Sequence[list[float]]:
+    @serve.batch(batch_wait_timeout_s=BATCH_WAIT_S, max_concurrent_batches=1)
+    async def _batched(self, requests: list[Request]) -> list[list[float]]:
         return await asyncio.to_thread(score_together, self._reranker, requests)
 
     async def ready(self) -> str:

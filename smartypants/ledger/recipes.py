@@ -77,6 +77,12 @@ def reset(engine: Engine, collection: str) -> None:
         connection.execute(_deactivation(collection))
 
 
+def readable(fields: Mapping[str, Any]) -> Recipe:
+    """A recipe that was kept as JSON; fields that only another version knew are left out."""
+    known = {name: value for name, value in fields.items() if name in Recipe.model_fields}
+    return Recipe.model_validate(known)
+
+
 def _deactivation(collection: str) -> Any:
     mine = and_(recipes.c.collection == collection, recipes.c.active == 1)
     return update(recipes).where(mine).values(active=0)
@@ -87,12 +93,10 @@ def _stored(row: Any) -> StoredRecipe:
 
 
 def _stored_from(row: Mapping[str, Any]) -> StoredRecipe:
-    # Another version of SmartyPants may have known other fields.
-    known = {name: value for name, value in row["recipe"].items() if name in Recipe.model_fields}
     return StoredRecipe(
         collection=row["collection"],
         version=row["version"],
-        recipe=Recipe.model_validate(known),
+        recipe=readable(row["recipe"]),
         evidence=row["evidence"],
         created_at=row["created_at"],
         active=bool(row["active"]),

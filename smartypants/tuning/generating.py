@@ -20,6 +20,7 @@ MAX_CHARS = 1_500
 
 _EACH = 8
 _QUESTION = re.compile(r"[^\n?]{8,300}\?")
+_LABEL = re.compile(r"^\W*(?:question\W*\d*\W+)?", re.IGNORECASE)
 _PROMPT = (
     "Write one question that the following text answers. Somebody who has not seen the text must "
     "understand it. Write the question alone, in the language of the text.\n\n{text}"
@@ -69,7 +70,7 @@ def generate(
 def question_in(said: str) -> str | None:
     """The first question in what a model said; None if there is none."""
     match = _QUESTION.search(said)
-    return re.sub(r"^\W*(?:question\W+)?", "", match[0], flags=re.IGNORECASE) if match else None
+    return _LABEL.sub("", match[0]) if match else None
 
 
 def sample(engine: Engine, vectors: VectorStore, collection: str, *, count: int) -> list[Chunk]:

@@ -73,15 +73,8 @@ def tune(
         depth=max(CANDIDATES),
         progress=lambda done: report("searched", done, len(queries)),
     )
-    names = [query.id for query in queries]
-    train, held_out = split(names)
-    recipes, scores = measure(asked, base, reranker, train=train, report=report)
-    decision = decide(
-        scores,
-        [grid.cost(recipe) for recipe in recipes],
-        [row for row, recipe in enumerate(recipes) if grid.is_single_leg(recipe)],
-        names,
-    )
+    found = best(asked, base, reranker, report=report)
+    recipes, decision = found.recipes, found.decision
     counts = documents.counts(engine).get(collection, {})
     evidence = Evidence(
         at=datetime.now(UTC).replace(microsecond=0),
@@ -98,9 +91,42 @@ def tune(
         chosen=grid.name(recipes[decision.chosen]),
         before=grid.name(base.model_copy(update={"rerank": base.rerank and reranker is not None})),
         gate=_gate(decision, recipes),
-        scores=_measured(recipes, scores, train, held_out),
+        scores=_measured(found, *split([query.id for query in queries])),
     )
-    return Tuned(recipes[decision.chosen], evidence)
+    return Tuned(found.recipe, evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """Every recipe that was tried, with nDCG@10 by query, and which one to use."""
+
+    recipes: Sequence[Recipe]
+    scores: Scores
+    decision: Decision
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.recipes[self.decision.chosen]
+
+
+def best(
+    asked: Sequence[Legs],
+    base: Recipe,
+    reranker: Reranker | None,
+    *,
+    report: Report = lambda phase, done, total: None,
+) -> Best:
+    """The recipe for what both legs found, chosen on some queries and checked on others."""
+    names = [legs.query.id for legs in asked]
+    train, _ = split(names)
+    recipes, scores = measure(asked, base, reranker, train=train, report=report)
+    decision = decide(
+        scores,
+        [grid.cost(recipe) for recipe in recipes],
+        [row for row, recipe in enumerate(recipes) if grid.is_single_leg(recipe)],
+        names,
+    )
+    return Best(recipes, scores, decision)
 
 
 def check_enough(judgments: Judgments) -> None:
@@ -157,20 +183,23 @@ def _reranked(
     scores = np.empty((len(recipes), len(asked)))
     for column, legs in enumerate(asked):
         ranking = legs.ranking(first)
-        head = ranking[: max(grid.DEPTHS)]
-        texts = [passage.chunk.searched_text for passage in head]
-        given = reranker.scores(legs.query.text, texts)
+        given = reranker.scores(
+            legs.query.text,
+            [passage.chunk.searched_text for passage in ranking[: max(grid.DEPTHS)]],
+        )
         for row, recipe in enumerate(recipes):
-            depth = recipe.rerank_depth
-            last = mixed(
-                [passage.score for passage in head[:depth]],
-                given[:depth],
-                weight=recipe.rerank_weight,
-            )
-            order = sorted(range(len(last)), key=lambda at: -last[at])
-            scores[row, column] = _ndcg(legs, [*(head[at] for at in order), *ranking[depth:]])
+            scores[row, column] = _ndcg(legs, reordered(ranking, given, recipe))
         report("reranked", column + 1, len(asked))
     return scores
+
+
+def reordered(ranking: Sequence[Passage], given: Sequence[float], recipe: Recipe) -> list[Passage]:
+    """The ranking as the recipe's reranking leaves it, by the reranker's scores of its head."""
+    head = ranking[: recipe.rerank_depth]
+    fused = [passage.score for passage in head]
+    last = mixed(fused, given[: len(head)], weight=recipe.rerank_weight)
+    order = sorted(range(len(head)), key=lambda at: -last[at])
+    return [*(head[at] for at in order), *ranking[len(head) :]]
 
 
 def _ndcg(legs: Legs, ranking: Sequence[Passage]) -> float:
@@ -188,14 +217,12 @@ def _gate(decision: Decision, recipes: Sequence[Recipe]) -> Gate:
     )
 
 
-def _measured(
-    recipes: Sequence[Recipe], scores: Scores, train: Columns, held_out: Columns
-) -> list[Measured]:
+def _measured(found: Best, train: Columns, held_out: Columns) -> list[Measured]:
     return [
         Measured(
             name=grid.name(recipe),
-            train=round(float(scores[row, train].mean()), 4),
-            held_out=round(float(scores[row, held_out].mean()), 4),
+            train=round(float(scores[train].mean()), 4),
+            held_out=round(float(scores[held_out].mean()), 4),
         )
-        for row, recipe in enumerate(recipes)
+        for recipe, scores in zip(found.recipes, found.scores, strict=True)
     ]
