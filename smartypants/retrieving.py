@@ -66,11 +66,10 @@ async def retrieve(
 
 
 def fuse(legs: dict[str, list[Candidate]], recipe: Recipe) -> list[Fused]:
-    """One ranking of both legs, as the recipe says; a leg of weight 0 takes no part."""
-    weights = {"dense": recipe.dense_weight, "bm25": 1.0 - recipe.dense_weight}
-    legs = {leg: found for leg, found in legs.items() if weights[leg] > 0}
+    """One ranking of both legs, as the recipe says."""
     if recipe.fusion == "rrf":
         return reciprocal_rank_fusion(legs, k=recipe.rrf_k)
+    weights = {"dense": recipe.dense_weight, "bm25": 1.0 - recipe.dense_weight}
     return weighted_sum(legs, weights=weights)
 
 

@@ -41,7 +41,12 @@ class Legs:
 
     def ranking(self, recipe: Recipe) -> list[Passage]:
         """The best passage of each document, in the order of the recipe's fusion."""
-        legs = {leg: list(found[: recipe.candidates]) for leg, found in self.found.items()}
+        shares = {"dense": recipe.dense_weight, "bm25": 1.0 - recipe.dense_weight}
+        legs = {
+            leg: list(found[: recipe.candidates])
+            for leg, found in self.found.items()
+            if shares[leg] > 0
+        }
         best: dict[str, Passage] = {}
         for item in fuse(legs, recipe):
             best.setdefault(item.chunk.document_id, Passage(item.chunk, item.score))
