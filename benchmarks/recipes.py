@@ -85,16 +85,16 @@ def main() -> None:
             data_dir, llm=_common.NO_LLM, reranker={"model": options.reranker}
         )
         with stores(settings, "benchmark"):
-            sets = [prepare(settings, name, options) for name in options.sets]
             reranker = Remembering(wiring.make_reranker(settings)) if options.reranker else None
-            for data in sets:
+            for name in options.sets:
+                data = prepare(settings, name, options)
                 row = compare(settings, data, reranker, options, figures)
                 if options.peer:
                     row.append(peer(settings, data, options, figures))
                 table.add_row(*row)
                 _common.say(" | ".join(row))
+                _common.write_json(options.json, figures)
     _common.show(table)
-    _common.write_json(options.json, figures)
 
 
 def prepare(settings: Settings, name: str, options: argparse.Namespace) -> Set:

@@ -1,60 +1,68 @@
-"""The deployment's class by itself: what comes in while a batch is computed is the next batch."""
+"""The deployment in a real Serve: what comes in while a batch is computed is the next batch."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
+from ray import serve
 
 from deployments.reranker import RerankerServer
 from smartypants.errors import SetupError
-from smartypants.protocols import Pair
-from smartypants.rerankers.cross_encoder import CrossEncoderReranker
 from smartypants.settings import RerankerSettings, Settings
+from tests.plugins import install
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def folder(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    import torch
-    from sentence_transformers import CrossEncoder
-
-    torch.manual_seed(1)
-    folder = str(tmp_path_factory.mktemp("cross-encoder"))
-    CrossEncoder(str(minilm), num_labels=1, device="cpu", max_length=64).save_pretrained(folder)
-    return folder
+PLUGIN = '''
+import time
 
 
-def test_requests_share_a_batch(
-    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batches: list[int] = []
-    real = CrossEncoderReranker.pair_scores
+class Noting:
+    """Scores a passage by its length; notes how many pairs it is asked for at once."""
 
-    def counted(self: CrossEncoderReranker, pairs: Sequence[Pair]) -> list[float]:
-        batches.append(len(pairs))
-        return real(self, pairs)
+    def __init__(self, *, path, model, **_):
+        self.model, self._notes = model, path + "/batches.txt"
 
-    settings = Settings(
-        data_dir=tmp_path, reranker=RerankerSettings(model=folder, max_batch_requests=4, threads=1)
-    )
-    server = RerankerServer(settings)
-    requests = [(f"question {number}", ["fish", "a passage " * number]) for number in range(10)]
-    alone = [server._reranker.scores(query, passages) for query, passages in requests]
-    monkeypatch.setattr(CrossEncoderReranker, "pair_scores", counted)
+    def scores(self, query, passages):
+        return self.pair_scores([(query, passage) for passage in passages])
 
-    async def all_at_once() -> list[list[float]]:
-        return await asyncio.gather(*(server.scores(*request) for request in requests))
+    def pair_scores(self, pairs):
+        time.sleep(0.2)
+        with open(self._notes, "a") as file:
+            file.write(f"{len(pairs)}\\n")
+        return [float(len(query) + len(passage)) for query, passage in pairs]
+'''
 
-    found = asyncio.run(all_at_once())
-    for mine, wanted in zip(found, alone, strict=True):
-        assert mine == pytest.approx(wanted, abs=5e-3)
-    assert sum(batches) == 20
-    assert max(batches) == 8
-    assert len(batches) <= 4
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """A Serve whose workers know a plugin `noting`."""
+    (tmp_path / "plugins").mkdir()
+    entry = "[smartypants.rerankers]\nnoting = acme_plugins:Noting\n"
+    install(tmp_path / "plugins", PLUGIN, entry)
+    (tmp_path / "config.json").write_text("{}")
+    root = Path(__file__).parents[2]
+    path = f"{tmp_path / 'plugins'}:{root}"
+    ray.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
+    chosen = RerankerSettings(kind="noting", model=str(tmp_path), max_batch_requests=4)
+    yield Settings(data_dir=tmp_path, reranker=chosen)
+    serve.shutdown()
+    ray.shutdown()
+
+
+@pytest.mark.ray
+def test_requests_share_a_batch(settings: Settings, tmp_path: Path) -> None:
+    deployment = serve.deployment(RerankerServer, max_ongoing_requests=64)
+    handle = serve.run(deployment.bind(settings), name="reranker", route_prefix=None)
+    requests = [(f"question {number}", ["fish"] * (number + 1)) for number in range(10)]
+    responses = [handle.scores.remote(query, passages) for query, passages in requests]
+    for (query, passages), response in zip(requests, responses, strict=True):
+        assert response.result() == [float(len(query) + 4)] * len(passages)
+    warm_up, *batches = [int(line) for line in (tmp_path / "batches.txt").read_text().split()]
+    assert warm_up == 1
+    assert sum(batches) == sum(len(passages) for _, passages in requests)
+    assert 3 <= len(batches) <= 6  # ten requests, four at a time at most
 
 
 def test_needs_a_model(tmp_path: Path) -> None:
