@@ -47,18 +47,26 @@ def load(folder: Path) -> RetrievalSet:
 
     Raises `SetupError` if one is missing.
     """
-    qrels: dict[str, dict[str, int]] = {}
-    with _open(folder, "qrels.tsv", "qrels/test.tsv") as file:
+    return load_files(
+        _find(folder, "corpus.jsonl"),
+        _find(folder, "queries.jsonl"),
+        _find(folder, "qrels.tsv", "qrels/test.tsv"),
+    )
+
+
+def load_files(corpus: Path, queries: Path, qrels: Path) -> RetrievalSet:
+    """The set in these files, gzipped or not; its name is that of the corpus' folder."""
+    passages = tuple(
+        Passage(row["_id"], row.get("title") or "", row["text"]) for row in _rows(corpus)
+    )
+    grades: dict[str, dict[str, int]] = {}
+    with _open(qrels) as file:
         for query_id, document_id, score in csv.reader(file, delimiter="\t"):
             if score.lstrip("-").isdigit():  # the first line names the columns
-                qrels.setdefault(query_id, {})[document_id] = int(score)
-    queries = {row["_id"]: row["text"] for row in _rows(folder, "queries.jsonl")}
-    corpus = tuple(
-        Passage(row["_id"], row.get("title") or "", row["text"])
-        for row in _rows(folder, "corpus.jsonl")
-    )
-    judged = {query_id: queries[query_id] for query_id in qrels}
-    return RetrievalSet(folder.resolve().name, corpus, judged, qrels)
+                grades.setdefault(query_id, {})[document_id] = int(score)
+    texts = {row["_id"]: row["text"] for row in _rows(queries)}
+    judged = {query_id: texts[query_id] for query_id in grades}
+    return RetrievalSet(corpus.resolve().parent.name, passages, judged, grades)
 
 
 def write_corpus(passages: Sequence[Passage], folder: Path) -> dict[str, str]:
@@ -89,18 +97,23 @@ def name_in(uri: str) -> str:
     return Path(unquote(urlsplit(uri).path)).name
 
 
-def _rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
-    with _open(folder, name) as file:
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with _open(path) as file:
         for line in file:
             yield json.loads(line)
 
 
-def _open(folder: Path, *names: str) -> TextIO:
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+    return path.open(encoding="utf-8", newline="")
+
+
+def _find(folder: Path, *names: str) -> Path:
     for name in names:
-        if (folder / name).is_file():
-            return (folder / name).open(encoding="utf-8", newline="")
-        if (folder / f"{name}.gz").is_file():
-            return gzip.open(folder / f"{name}.gz", "rt", encoding="utf-8", newline="")
+        for file in (folder / name, folder / f"{name}.gz"):
+            if file.is_file():
+                return file
     raise SetupError(
         f"{folder} has no {names[0]}.", "A set in BEIR form has corpus, queries and qrels."
     )

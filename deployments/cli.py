@@ -16,9 +16,10 @@ from deployments.cli_ingest import ingest
 from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
-from smartypants.cli import inspect, ledger, query, transfer
+from smartypants.cli import inspect, ledger, query, recipe, transfer
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
+from smartypants.cli.tune import tune
 from smartypants.errors import SetupError
 from smartypants.settings import Settings
 from smartypants.telemetry import configure_logs
@@ -40,6 +41,8 @@ app.command()(transfer.export)
 app.command("import")(transfer.import_)
 app.command()(inspect.status)
 app.command()(inspect.doctor)
+app.command()(tune)
+app.add_typer(recipe.app)
 app.add_typer(ledger.app)
 
 

@@ -170,7 +170,14 @@ class Graph:
             )
             return given
 
-        return await rerank(plan.text, hits, scores=scores, depth=plan.recipe.rerank_depth)
+        recipe = plan.recipe
+        return await rerank(
+            plan.text,
+            hits,
+            scores=scores,
+            depth=recipe.rerank_depth,
+            weight=recipe.rerank_weight,
+        )
 
     def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """A cited answer, streamed."""

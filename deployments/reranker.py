@@ -1,25 +1,43 @@
-"""Deployment: scores passages against queries."""
+"""Deployment: scores passages against queries, those of several requests at once."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+from ray import serve
 
 from smartypants import wiring
 from smartypants.errors import SetupError
+from smartypants.reranking import Request, score_together
 from smartypants.settings import Settings
+
+BATCH_WAIT_S = 0.002
 
 
 class RerankerServer:
-    """A cross-encoder. Deployed only where `reranker.model` is set."""
+    """A cross-encoder. Deployed only where `reranker.model` is set.
+
+    One batch is computed at a time; what comes in meanwhile is the next one. The model packs
+    the pairs of a batch by length, so each forward pass has a bounded number of tokens.
+    """
 
     def __init__(self, settings: Settings) -> None:
         reranker = wiring.make_reranker(settings)
         if reranker is None:
             raise SetupError("reranker.model is not set.")
         self._reranker = reranker
+        reranker.scores("warm-up", ["a passage"])
+        batching: Any = self._batched
+        batching.set_max_batch_size(settings.reranker.max_batch_requests)
 
     async def scores(self, query: str, passages: list[str]) -> list[float]:
-        return await asyncio.to_thread(self._reranker.scores, query, passages)
+        found: list[float] = await self._batched((query, passages))
+        return found
+
+    @serve.batch(batch_wait_timeout_s=BATCH_WAIT_S, max_concurrent_batches=1)
+    async def _batched(self, requests: list[Request]) -> list[list[float]]:
+        return await asyncio.to_thread(score_together, self._reranker, requests)
 
     async def ready(self) -> str:
         return self._reranker.model

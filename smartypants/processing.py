@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Engine
 
 from smartypants.errors import CollectionNotFound, ValidationFailed
-from smartypants.ledger import acls, collections, documents, listing
+from smartypants.ledger import acls, collections, documents, listing, recipes
 from smartypants.ledger.collections import Collection
 from smartypants.protocols import VectorStore
 from smartypants.querying import expanding, language, plain_words, rewriting, spelling, syntax
@@ -105,7 +105,7 @@ def _begin(query: Query, engine: Engine, settings: Settings) -> _Draft:
     if not text:
         raise ValidationFailed("The query has no text.", "Ask something.")
     recorder = Recorder()
-    recipe = settings.retrieval.but(query.options)
+    recipe = _recipe(query, engine, settings)
     parsed = syntax.Parsed(text)
     if recipe.syntax:
         with recorder.step("syntax") as note:
@@ -115,6 +115,7 @@ def _begin(query: Query, engine: Engine, settings: Settings) -> _Draft:
         recorder.skip("syntax", "switched off")
     if parsed.collection is not None:
         query = replace(query, collection=parsed.collection)
+        recipe = _recipe(query, engine, settings)
     collection = collections.get(engine, query.collection)
     collections.check_model(collection, settings.embedder.model)
     return _Draft(
@@ -128,6 +129,12 @@ def _begin(query: Query, engine: Engine, settings: Settings) -> _Draft:
         phrases=parsed.phrases,
         recorder=recorder,
     )
+
+
+def _recipe(query: Query, engine: Engine, settings: Settings) -> Recipe:
+    """The collection's, with what this query wants otherwise."""
+    tuned = recipes.active(engine, query.collection)
+    return (tuned.recipe if tuned else settings.retrieval).but(query.options)
 
 
 def _parsed(text: str, query: Query, engine: Engine) -> syntax.Parsed:

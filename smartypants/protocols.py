@@ -247,6 +247,19 @@ class Reranker(Protocol):
         ...
 
 
+Pair = tuple[str, str]
+"""A query and a passage."""
+
+
+@runtime_checkable
+class PairReranker(Protocol):
+    """A reranker that scores pairs of several queries at once, which keeps its batches full."""
+
+    def pair_scores(self, pairs: Sequence[Pair]) -> list[float]:
+        """One score a pair; higher is better among those of one query."""
+        ...
+
+
 class LLM(Protocol):
     """Generates text from a conversation."""
 

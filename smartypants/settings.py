@@ -260,7 +260,21 @@ class RerankerSettings(Section):
         None, description="A folder or hub id. Without one the fused order stands."
     )
     device: str | None = Field(None, description="`cpu`, `cuda`, … Default: what is there.")
-    batch_size: PositiveInt = Field(32, description="Pairs in one forward pass.")
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads of a replica. Default: all cores."
+    )
+    backend: Literal["auto", "torch", "onnx"] = Field(
+        "auto", description="What runs the model, as for `embedder.backend`."
+    )
+    batch_tokens: PositiveInt | None = Field(
+        None,
+        description="Padded tokens in one forward pass. Default: what suits the backend.",
+    )
+    max_batch_requests: PositiveInt = Field(
+        8,
+        description="Searches whose passages are scored together, at most. More keep a GPU busy; "
+        "on a CPU they only wait for each other.",
+    )
 
 
 class LLMSettings(Section):

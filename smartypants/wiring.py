@@ -209,8 +209,11 @@ def make_reranker(settings: Settings) -> Reranker | None:
     reranker: Reranker = registry.load("rerankers", chosen.kind)(
         path=str(models.resolve(chosen.model, cache=settings.model_cache)),
         model=chosen.model,
-        device=chosen.device,
-        batch_size=chosen.batch_size,
+        device=chosen.device or (None if has_gpu(settings) else "cpu"),
+        threads=chosen.threads or os.cpu_count(),
+        batch_tokens=chosen.batch_tokens,
+        backend=chosen.backend,
+        cache=settings.model_cache,
     )
     return reranker
 

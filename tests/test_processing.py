@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
-from smartypants.ledger import acls, collections
+from smartypants.ledger import acls, collections, recipes
 from smartypants.processing import normalise
 from smartypants.processing import process as process_async
+from smartypants.recipes import Recipe
 from smartypants.settings import RerankerSettings, Settings
 from smartypants.types import Query, SearchPlan
 
@@ -54,6 +55,18 @@ def test_reranks_where_one_is_configured(filled: Engine, asked: bool | None, pla
     settings = Settings(reranker=RerankerSettings(model="some/model"))
     plan = process(Query("x", "docs", rerank=asked), engine=filled, settings=settings)
     assert plan.rerank is planned
+
+
+def test_the_collections_recipe_comes_before_the_settings(filled: Engine) -> None:
+    settings = Settings(retrieval=Recipe(rrf_k=7), reranker=RerankerSettings(model="some/model"))
+    query = Query("x", "docs")
+    assert process(query, engine=filled, settings=settings).recipe == Recipe(rrf_k=7)
+    tuned = Recipe(dense_weight=0.8, rerank=False)
+    recipes.activate(filled, "docs", tuned)
+    plan = process(query, engine=filled, settings=settings)
+    assert (plan.recipe, plan.rerank) == (tuned, False)
+    recipes.reset(filled, "docs")
+    assert process(query, engine=filled, settings=settings).recipe == Recipe(rrf_k=7)
 
 
 def test_refusals(filled: Engine) -> None:

@@ -48,7 +48,7 @@ class Route(Generic[B, P]):
     route can answer as server-sent events; `media_type` is for a response that has no model.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     tag: str
     summary: str

@@ -14,8 +14,10 @@ from smartypants.ledger.database import lock, reading, upsert
 from smartypants.ledger.schema import (
     collections,
     documents,
+    feedback,
     generations,
     jobs,
+    recipes,
     relations,
     sources,
     staged,
@@ -143,5 +145,7 @@ def forget(engine: Engine, name: str) -> list[str]:
         connection.execute(delete(documents).where(mine))
         connection.execute(delete(jobs).where(jobs.c.collection == name))
         connection.execute(delete(sources).where(sources.c.collection == name))
+        connection.execute(delete(recipes).where(recipes.c.collection == name))
+        connection.execute(delete(feedback).where(feedback.c.collection == name))
         connection.execute(delete(collections).where(collections.c.name == name))
     return ids

@@ -176,3 +176,36 @@ runners = Table(
     Column("places", Integer, nullable=False),  # jobs that it works on at once
     Column("seen_at", Float, nullable=False),
 )
+
+# How searches of a collection are made, where they are not made as the settings say. What was
+# active once stays, with the evidence for it.
+recipes = Table(
+    "recipes",
+    metadata,
+    Column("collection", String(64), ForeignKey("collections.name"), primary_key=True),
+    Column("version", String(32), primary_key=True),
+    Column("recipe", JSON, nullable=False),
+    Column("evidence", JSON),  # null: somebody set it by hand
+    Column("created_at", Float, nullable=False),
+    Column("active", Integer, nullable=False),  # 1: searches use it; one of a collection at most
+    Index(
+        "uq_recipes_active",
+        "collection",
+        unique=True,
+        sqlite_where=text("active = 1"),
+        postgresql_where=text("active = 1"),
+    ),
+)
+
+# What users said of hits.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("collection", String(64), ForeignKey("collections.name"), nullable=False, index=True),
+    Column("query", Text, nullable=False),
+    Column("document_id", String(32), nullable=False, index=True),
+    Column("chunk_id", String(32)),
+    Column("relevant", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)

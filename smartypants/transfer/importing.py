@@ -23,7 +23,7 @@ from smartypants.errors import (
     ExportInvalid,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import collections, documents, importing, listing
+from smartypants.ledger import collections, documents, importing, listing, recipes
 from smartypants.ledger.collections import Collection
 from smartypants.ledger.importing import ImportedDocument
 from smartypants.protocols import BlobStore, VectorStore
@@ -123,7 +123,16 @@ class _Import:
         written = self._write_chunks(target, acl_ids)
         self._write_blobs()
         self._commit()
+        self._set_recipe()
         return Imported(self._name, len(self._documents), self._manifest.chunks, written)
+
+    def _set_recipe(self) -> None:
+        """The export's, unless the collection has got one of its own meanwhile."""
+        exported = self._manifest.recipe
+        if exported is None or recipes.history(self._engine, self._name):
+            return
+        recipe = recipes.readable(exported.recipe)
+        recipes.activate(self._engine, self._name, recipe, evidence=exported.evidence)
 
     def _source_id(self, source_id: str, uri: str) -> str:
         if self._name == self._manifest.collection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,6 +39,15 @@ class SourceRow(BaseModel):
     uri: str
 
 
+class RecipeRow(BaseModel):
+    """The recipe that searches of the collection use, where it has one of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipe: dict[str, Any]
+    evidence: dict[str, Any] | None = None
+
+
 class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,6 +60,7 @@ class Manifest(BaseModel):
     documents: int = Field(ge=0)
     chunks: int = Field(ge=0)
     sources: list[SourceRow]
+    recipe: RecipeRow | None = None
     files: list[File]
 
     def of(self, kind: Kind) -> list[File]:

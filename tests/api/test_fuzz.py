@@ -20,6 +20,8 @@ FIELDS = {
     "/v1/documents": {"collection": "default", "documents": [
         {"name": "a.md", "text": "x", "media_type": "text/plain", "title": "t", "metadata": {}}]},
     "/v1/collections": {"name": "a"},
+    "/v1/feedback": {"query": "x", "collection": "default", "document_id": "d", "chunk_id": "c",
+                     "relevant": True},
     "/v1/chat/completions": {"model": LLM, "messages": [{"role": "user", "content": "x"}],
                              "stop": [], "n": 1, "stream": False, "tools": [], "user": "u",
                              "stream_options": {"include_usage": True}},

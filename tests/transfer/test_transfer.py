@@ -25,8 +25,9 @@ from smartypants.errors import (
     NotFound,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import acls, collections, documents, relations, versions
+from smartypants.ledger import acls, collections, documents, recipes, relations, versions
 from smartypants.ledger.database import connect, migrate
+from smartypants.recipes import Recipe
 from smartypants.transfer import exporting
 from smartypants.transfer.exporting import export_collection
 from smartypants.transfer.importing import Imported, import_collection
@@ -322,3 +323,23 @@ def test_damaged_exports(site: Site, elsewhere: Site, filled: Source, folder: Pa
         with pytest.raises(ExportInvalid):
             elsewhere.take(folder)
         assert documents.counts(elsewhere.engine) == {}, how
+
+
+def test_the_recipe_comes_along(
+    site: Site, elsewhere: Site, filled: Source, tmp_path: Path
+) -> None:
+    name = filled.collection
+    plain = site.export(name, tmp_path / "plain")
+    assert plain.recipe is None
+    assert "recipe" not in json.loads((tmp_path / "plain" / "manifest.json").read_text())
+    recipes.activate(site.engine, name, Recipe(dense_weight=0.7), evidence={"chosen": "x"})
+    site.export(name, tmp_path / "tuned")
+    elsewhere.take(tmp_path / "tuned", name="copy")
+    taken = recipes.active(elsewhere.engine, "copy")
+    assert taken is not None
+    assert (taken.recipe, taken.evidence) == (Recipe(dense_weight=0.7), {"chosen": "x"})
+    recipes.reset(elsewhere.engine, "copy")
+    elsewhere.take(tmp_path / "tuned", name="copy")
+    assert recipes.active(elsewhere.engine, "copy") is None
+    elsewhere.take(tmp_path / "plain", name="other")
+    assert recipes.active(elsewhere.engine, "other") is None
