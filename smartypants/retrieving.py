@@ -85,7 +85,7 @@ async def retrieve(
             acl_ids=plan.acl_ids,
             filters=plan.filters,
         )
-        note.detail = f"{len(hits)} of {len(fused)} may be shown"
+        note.detail = f"{len(hits)} hits"
     hits = await asyncio.to_thread(_chosen, plan, hits, recorder)
     return SearchResult(
         tuple(hits[:limit]),
