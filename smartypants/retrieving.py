@@ -106,7 +106,7 @@ def _shown(
     fused = fuse(found, plan.recipe)
     with recorder.step("ledger") as note:
         hits = visible(fused, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
-        note.detail = f"{len(hits)} of {len(fused)} may be shown"
+        note.detail = f"{len(hits)} hits"
     hits = _chosen(plan, hits, limit, recorder)
     with recorder.step("documents"):
         return described(hits, engine)

@@ -19,6 +19,8 @@ from smartypants.types import (
     SamplingParams,
     SearchHit,
     SearchResult,
+    Step,
+    Understanding,
 )
 from tests.hits import hit
 
@@ -61,6 +63,43 @@ def ask(model: Model, *hits: SearchHit) -> list[AnswerEvent]:
         return [event async for event in events]
 
     return asyncio.run(collect())
+
+
+def test_the_whole_question_is_asked() -> None:
+    model = Model("It weighs 74 kilograms.")
+    whole = Understanding("buoy weight", "How heavy is the Petrel buoy?", "docs")
+
+    async def search(query: Query) -> SearchResult:
+        return SearchResult((hit(FACT),), trace=(Step("rewrite", 3.0),), understood=whole)
+
+    async def last() -> AnswerEvent:
+        events = answer(
+            QUERY, SamplingParams(), search=search, generate=model, settings=AnswerSettings()
+        )
+        return [event async for event in events][-1]
+
+    answered = asyncio.run(last())
+    assert whole.question in model.prompts[0]
+    assert QUERY.text not in model.prompts[0]
+    assert isinstance(answered, Answer)
+    assert (answered.understood, answered.trace) == (whole, (Step("rewrite", 3.0),))
+
+
+def test_without_a_dense_leg_similarity_decides_nothing() -> None:
+    async def search(query: Query) -> SearchResult:
+        found = SearchHit(hit(FACT).chunk, 1.0, {"bm25": 3.0}, "T", "file:///a", "s")
+        return SearchResult((found,), skipped={"dense": "its weight is 0"})
+
+    async def last() -> AnswerEvent:
+        model = Model("The buoy weighs 74 kilograms.")
+        events = answer(
+            QUERY, SamplingParams(), search=search, generate=model, settings=AnswerSettings()
+        )
+        return [event async for event in events][-1]
+
+    answered = asyncio.run(last())
+    assert isinstance(answered, Answer)
+    assert answered.found
 
 
 def test_hits_then_tokens_and_citations_then_the_whole() -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -84,3 +85,29 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once
     assert "\n" not in once
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["type:", "in:", "source:", "author:", "after:", '"', " ", "pdf", "docs", "2023"]
+    )
+    | st.text(st.characters(codec=None), max_size=5)
+).map("".join)
+
+
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=PIECES, elsewhere=st.booleans())
+def test_any_text_is_planned_or_refused(filled: Engine, text: str, elsewhere: bool) -> None:
+    query = Query(text, "docs", elsewhere=elsewhere)
+    try:
+        plan = process(query, engine=filled, settings=SETTINGS)
+    except ValidationFailed:
+        assert not normalise(text)
+        return
+    assert plan.text
+    assert plan.query.collection == "docs"
+    assert {step.name for step in plan.trace} | set(plan.skipped) == {
+        "syntax", "language", "rewrite", "interpret", "spelling", "expansion",
+    }  # fmt: skip

@@ -86,5 +86,7 @@ def nearest(word: str, vocabulary: Vocabulary, allowed: frozenset[int]) -> str |
 
 
 def _correctable(word: str) -> bool:
-    """Words of letters alone that are long enough, and neither abbreviations nor stop words."""
-    return len(word) >= ONE_EDIT and word.isalpha() and not word.isupper() and bool(terms(word))
+    """Words of letters alone that are long enough, and neither abbreviations, as `HTTP` and
+    `PtdIns` are, nor stop words."""
+    plain = word.isalpha() and word[1:] == word[1:].lower()
+    return len(word) >= ONE_EDIT and plain and bool(terms(word))

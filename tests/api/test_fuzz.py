@@ -15,8 +15,13 @@ from tests.api.conftest import LLM
 
 FIELDS = {
     "/v1/search": {"query": "x", "collection": "default", "top_k": 3, "rerank": None,
-                   "filters": {"document_ids": [], "source_ids": []}},
-    "/v1/answers": {"question": "x", "max_tokens": 3, "temperature": 0, "stream": False},
+                   "filters": {"document_ids": [], "source_ids": [], "media_types": [],
+                               "authors": [], "after": "2023", "before": None},
+                   "options": {"spelling": True, "expansion": "none", "diversity": 0.1,
+                               "neighbours": 1},
+                   "history": [{"role": "user", "content": "x"}]},
+    "/v1/answers": {"question": "x", "max_tokens": 3, "temperature": 0, "stream": False,
+                    "options": {}, "history": []},
     "/v1/documents": {"collection": "default", "documents": [
         {"name": "a.md", "text": "x", "media_type": "text/plain", "title": "t", "metadata": {}}]},
     "/v1/collections": {"name": "a"},

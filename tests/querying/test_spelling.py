@@ -54,6 +54,7 @@ def fixed(
         ("mnthly bertthing", "monthly berthing"),
         ("feez", "feez"),  # too short
         ("HARBUOR", "HARBUOR"),  # an abbreviation for all we know
+        ("HarBuor", "HarBuor"),
         ("harbuor2", "harbuor2"),
         ("harbour's feees", "harbour's fees"),
     ],
