@@ -10,8 +10,8 @@ Queries that a figure is of never took part in choosing its recipe:
 - the other sets are halved by a hash of each query's id: each half is scored by the recipe that
   the other half chose.
 
-Tuning takes --tune queries at most, a reranker --limit test queries of a set at most (their
-count is in the table): a small CPU reranks some dozen passages a second.
+At most --test queries of a set take part, --tune in choosing, and --limit of the former are
+reranked (the count is in the table): a small CPU reranks some dozen passages a second.
 
 `--peer` asks Haystack too: BM25 and embedding retrievers over its in-memory store, joined by
 reciprocal rank fusion, with the same embedding model and the same reranker (same passages and
@@ -28,7 +28,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,7 @@ def main() -> None:
             reranker = Remembering(wiring.make_reranker(settings)) if options.reranker else None
             for name in options.sets:
                 data = prepare(settings, name, options)
+                data = replace(data, test=sorted(data.test, key=_hash)[: options.test])
                 row = compare(settings, data, reranker, options, figures)
                 if options.peer:
                     row.append(peer(settings, data, options, figures))
@@ -323,8 +324,9 @@ def _options() -> argparse.Namespace:
     parser = _common.arguments("recipes", __doc__)
     parser.add_argument("--sets", nargs="+", choices=SETS, help="default: all that are there")
     parser.add_argument("--reranker", metavar="DIR", help="from benchmarks.train_reranker")
-    parser.add_argument("--tune", type=int, default=200, help="queries to tune by, at most")
-    parser.add_argument("--limit", type=int, default=300, help="test queries to rerank, at most")
+    parser.add_argument("--tune", type=int, default=150, help="queries to tune by, at most")
+    parser.add_argument("--test", type=int, default=400, help="queries of a set, at most")
+    parser.add_argument("--limit", type=int, default=150, help="test queries to rerank, at most")
     parser.add_argument("--peer", action="store_true", help="Haystack, too")
     caches = Path.home() / ".cache"
     parser.add_argument(

@@ -59,13 +59,16 @@ def from_files(engine: Engine, collection: str, queries: Path, qrels: Path) -> J
     Raises `InvalidRequest` for a file that is missing or damaged.
     """
     texts = {line.id: line.text for line in _queries(queries)}
-    names = _names(engine, collection)
+    judged = [
+        (query_id, name.strip("/"), grade)
+        for query_id, name, grade in _qrels(qrels)
+        if query_id in texts
+    ]
+    names = _documents_by(engine, collection, {name for _, name, _ in judged})
     grades: dict[str, dict[str, int]] = {}
     unknown = 0
-    for query_id, name, grade in _qrels(qrels):
-        if query_id not in texts:
-            continue
-        found = names.get(name) or names.get(name.strip("/"))
+    for query_id, name, grade in judged:
+        found = names.get(name)
         if found is None:
             unknown += grade > 0
             continue
@@ -95,8 +98,8 @@ def _judgments(queries: Iterable[JudgedQuery], source: str, *, unknown: int = 0)
     return Judgments(useful, source, unknown, len(every) - len(useful))
 
 
-def _names(engine: Engine, collection: str) -> dict[str, str]:
-    """What may stand for a document in a file of judgments; ambiguous names stand for none."""
+def _documents_by(engine: Engine, collection: str, wanted: set[str]) -> dict[str, str]:
+    """The document that each of the names stands for; a name that several have stands for none."""
     found: dict[str, str | None] = {}
     sure: dict[str, str] = {}
     after = ""
@@ -105,8 +108,9 @@ def _names(engine: Engine, collection: str) -> dict[str, str]:
         for row in page:
             if not row.searchable:
                 continue
-            sure[row.id] = row.id
-            for name in _aliases(row):
+            if row.id in wanted:
+                sure[row.id] = row.id
+            for name in _aliases(row) & wanted:
                 found[name] = row.id if found.get(name, row.id) == row.id else None
     return {name: row for name, row in found.items() if row is not None} | sure
 
