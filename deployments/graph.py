@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,14 +13,22 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.calls import call, stream
 from smartypants import wiring
-from smartypants.answering import answer
+from smartypants.answering import answer, generation_deadline, repeatable
 from smartypants.api.services import AnswerRequest, Readiness, Services
+from smartypants.caching.counters import CacheCounters
+from smartypants.caching.forms import NO_RERANKER, NOT_ASKED_FOR
+from smartypants.caching.keys import answer_key, search_key
+from smartypants.caching.results import ResultCache, Similar
+from smartypants.caching.semantic import SemanticIndex
 from smartypants.errors import SmartyPantsError
 from smartypants.ledger import collections
+from smartypants.measures import AnswerMeasures
+from smartypants.prompts import PROMPT_VERSION
 from smartypants.protocols import Vectors
 from smartypants.reranking import rerank
 from smartypants.settings import Settings
 from smartypants.types import (
+    Answer,
     AnswerEvent,
     Delta,
     Message,
@@ -55,6 +64,11 @@ class Graph:
         self._handles = handles
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
+        self._models = wiring.cached_models(settings)
+        self._counters = CacheCounters()
+        self._measures = AnswerMeasures()
+        self._cache = self._open_cache()
+        self._count_tokens = wiring.token_counter(settings)
 
     def services(self) -> Services:
         return Services(
@@ -67,24 +81,60 @@ class Graph:
             generate=self.generate,
             embed=self.embed,
             readiness=self.readiness,
+            collectors=(*self._counters.collectors, *self._measures.collectors),
         )
 
-    async def search(self, query: Query) -> SearchResult:
-        """Plan, retrieve, and rerank where that is configured and wanted."""
-        started = time.perf_counter()
-        deadline = query.deadline
-        plan: SearchPlan = await call(
-            self._handles.query_processor.process.remote(query), deadline=deadline
+    def _open_cache(self) -> ResultCache | None:
+        store = wiring.open_cache(self._settings, self._counters)
+        if store is None:
+            return None
+        chosen = self._settings.cache.semantic
+        similar = None
+        if chosen.enabled:
+            index = SemanticIndex(
+                min_similarity=chosen.min_similarity, max_entries=chosen.max_entries
+            )
+            similar = Similar(index, self._embed_question)
+        return ResultCache(
+            store, standing=self._standing, counters=self._counters, similar=similar
         )
+
+    async def _standing(self, collection: str) -> str | None:
+        return await asyncio.to_thread(collections.standing, self._engine, collection)
+
+    async def _embed_question(self, text: str) -> Vectors:
+        vector: Vectors = await call(self._handles.embedder.embed.remote(text))
+        return vector
+
+    async def search(self, query: Query) -> SearchResult:
+        """What was found before, where nothing changed since; else plan, retrieve, and rerank
+        where that is configured and wanted."""
+        return await self._search(await self._plan(query))
+
+    async def _plan(self, query: Query) -> SearchPlan:
+        plan: SearchPlan = await call(
+            self._handles.query_processor.process.remote(query), deadline=query.deadline
+        )
+        return plan
+
+    async def _search(self, plan: SearchPlan) -> SearchResult:
+        if self._cache is None:
+            return await self._find(plan)
+        key = search_key(plan, self._models)
+        return await self._cache.search(plan, key, lambda: self._find(plan))
+
+    async def _find(self, plan: SearchPlan) -> SearchResult:
+        started = time.perf_counter()
+        query, deadline = plan.query, plan.query.deadline
         found: SearchResult = await call(
             self._handles.retriever.retrieve.remote(plan), deadline=deadline
         )
         skipped, timings = dict(found.skipped), dict(found.timings_ms)
         hits: Sequence[SearchHit] = found.hits
         if self._handles.reranker is None:
-            skipped["rerank"] = "no reranker is configured"
+            skipped["rerank"] = NO_RERANKER
         elif not plan.rerank:
-            skipped["rerank"] = "not asked for"
+            skipped["rerank"] = NOT_ASKED_FOR
         elif hits:
             begun = time.perf_counter()
             hits = await self._rerank(self._handles.reranker, plan, hits)
@@ -103,20 +153,52 @@ class Graph:
 
         return await rerank(plan.text, hits, scores=scores, depth=plan.recipe.rerank_depth)
 
-    def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
-        """A cited answer, streamed."""
+    async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
+        """A cited answer, streamed; one that was given before, where nothing changed since."""
+        plan = await self._plan(request.query)
+        settings = self._settings.answers
+
+        def make() -> AsyncGenerator[AnswerEvent, None]:
+            return self._answer(plan, request)
+
+        if self._cache is None or not repeatable(request.sampling, mode=request.mode):
+            events = make()
+        else:
+            key = answer_key(
+                plan,
+                request.sampling,
+                self._models,
+                mode=request.mode,
+                prompt=PROMPT_VERSION,
+                settings=settings,
+            )
+            events = self._cache.answer(plan, key, make)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Answer):
+                    self._measures.note(event)
+                yield event
+
+    def _answer(
+        self, plan: SearchPlan, request: AnswerRequest
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        async def search(_: Query) -> SearchResult:
+            return await self._search(plan)
 
         def generate(
             messages: Sequence[Message], sampling: SamplingParams, request_id: str
         ) -> AsyncGenerator[Delta, None]:
-            return self.generate(messages, sampling, request_id, request.query.deadline)
+            deadline = generation_deadline(request.query.deadline, self._settings.answers)
+            return self.generate(messages, sampling, request_id, deadline)
 
         return answer(
             request.query,
             request.sampling,
-            search=self.search,
+            mode=request.mode,
+            search=search,
             generate=generate,
             settings=self._settings.answers,
+            count_tokens=self._count_tokens,
         )
 
     def generate(

@@ -8,6 +8,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.calls import call
 from smartypants import wiring
+from smartypants.caching.vectors import QueryVectors
 from smartypants.protocols import Vectors
 from smartypants.retrieving import retrieve
 from smartypants.settings import Settings
@@ -21,6 +22,9 @@ class Retriever:
         self._embedder = embedder
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
+        self._query_vectors = QueryVectors(
+            model=settings.embedder.model, max_entries=settings.cache.query_vectors
+        )
 
     async def retrieve(self, plan: SearchPlan) -> SearchResult:
         async def embed(text: str) -> Vectors:
@@ -29,12 +33,15 @@ class Retriever:
             )
             return vector
 
+        async def vector_of(text: str) -> Vectors:
+            return await self._query_vectors.get(text, embed=embed)
+
         limit = plan.query.top_k
         if plan.rerank:
             limit = max(limit, plan.recipe.rerank_depth)
         return await retrieve(
             plan,
-            embed=embed,
+            embed=vector_of,
             vectors=self._vectors,
             engine=self._engine,
             limit=limit,

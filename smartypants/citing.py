@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from smartypants.outline import outline
+from smartypants.particulars import negated, numbers
 from smartypants.terms import terms
 from smartypants.types import Citation, Delta, SearchHit
 
@@ -30,8 +31,6 @@ _SENTENCE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?][\"')\]”’]*\s+|\n")
 _BRACKETS = re.compile(r"[ \t]*\[\d+(?:\s*[,;–-]\s*\d+)*\]")
 _OPEN_BRACKET = re.compile(r"[ \t]*(?:\[[\d,;–\s-]*)?$")
-_NEGATION = re.compile(r"\b(?:not|no|never|none|without|cannot|neither|nor)\b|n['’]t\b", re.I)
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,12 @@ class Aligner:
         wanted = set(terms(sentence).split())
         if len(wanted) < MIN_TERMS:
             return None
-        numbers = set(_NUMBER.findall(sentence))
-        negated = bool(_NEGATION.search(sentence))
+        mentioned, negation = numbers(sentence), negated(sentence)
         total = sum(self._weight(term) for term in wanted)
         best: _Window | None = None
         best_rank = (0.0, 0)
         for window in self._windows:
-            if not numbers <= window.numbers or negated != window.negated:
+            if not mentioned <= window.numbers or negation != window.negated:
                 continue
             score = sum(self._weight(term) for term in wanted & window.terms) / total
             rank = (round(score, 3), window.start - window.end)
@@ -188,6 +186,6 @@ def _windows(number: int, hit: SearchHit) -> Iterator[_Window]:
                 end,
                 # The headings above a passage are part of what it says.
                 frozenset(terms(f"{hit.chunk.context} {passage}").split()),
-                frozenset(_NUMBER.findall(passage)),
-                bool(_NEGATION.search(passage)),
+                numbers(passage),
+                negated(passage),
             )

@@ -7,7 +7,7 @@ import unicodedata
 from sqlalchemy import Engine
 
 from smartypants.errors import ValidationFailed
-from smartypants.ledger import acls, collections
+from smartypants.ledger import collections
 from smartypants.settings import Settings
 from smartypants.types import Query, SearchPlan
 
@@ -21,7 +21,7 @@ def process(query: Query, *, engine: Engine, settings: Settings) -> SearchPlan:
     text = normalise(query.text)
     if not text:
         raise ValidationFailed("The query has no text.", "Ask something.")
-    collection = collections.get(engine, query.collection)
+    collection, acl_ids = collections.readable(engine, query.collection, query.principals)
     collections.check_model(collection, settings.embedder.model)
     recipe = settings.retrieval
     wanted = query.rerank if query.rerank is not None else recipe.rerank
@@ -29,7 +29,8 @@ def process(query: Query, *, engine: Engine, settings: Settings) -> SearchPlan:
         query=query,
         text=text,
         physical_collection=collection.physical,
-        acl_ids=acls.allowed_acl_ids(engine, query.principals),
+        acl_ids=acl_ids,
+        standing=collection.standing,
         recipe=recipe,
         filters=query.filters,
         rerank=wanted and settings.reranker.model is not None,

@@ -207,6 +207,8 @@ class Query:
     request_id: str = ""
     deadline: float | None = None
     """Unix time in seconds after which nobody waits for the result."""
+    cache: bool = True
+    """Whether a result made before may be given, and this one kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,7 @@ class SearchPlan:
 
     `text` is the question as it is searched for; `variants` are further texts for the dense leg,
     `phrases` have to occur word for word, `filters` are the caller's and those found in the text.
+    `standing` names the state of the collection that `acl_ids` were read with.
     """
 
     query: Query
@@ -237,6 +240,7 @@ class SearchPlan:
     variants: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
+    standing: str = ""
 
     @property
     def candidates(self) -> int:
@@ -275,6 +279,7 @@ class SearchResult:
     skipped: Mapping[str, str] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
+    cached: bool = False
 
 
 # --- generation ----------------------------------------------------------------------------
@@ -318,9 +323,16 @@ class Citation:
     support: float
 
 
+AnswerMode = Literal["generated", "extractive"]
+"""By the language model, or sentences of the documents word for word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer whose text carries `[n]` after each sentence that citation n supports."""
+    """An answer whose text carries `[n]` after each sentence that citation n supports.
+
+    Its `finish_reason` is `stop`, `length`, or `error` where the model broke off.
+    """
 
     text: str
     found: bool
@@ -333,6 +345,13 @@ class Answer:
     sentences: int = 0
     skipped: Mapping[str, str] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    mode: AnswerMode = "generated"
+    cached: bool = False
+
+    @property
+    def supported_share(self) -> float | None:
+        """Sentences with a citation among all; None where there is no sentence."""
+        return self.supported_sentences / self.sentences if self.sentences else None
 
 
 AnswerEvent = SearchResult | Delta | Citation | Answer

@@ -13,6 +13,10 @@ from sqlalchemy import Engine
 
 from smartypants import machine, models, registry
 from smartypants.accelerator import has_gpu
+from smartypants.caching.counters import CacheCounters
+from smartypants.caching.keys import Models
+from smartypants.caching.redis import RedisStore
+from smartypants.caching.store import MemoryStore, Store
 from smartypants.connectors.filesystem import FilesystemConnector
 from smartypants.connectors.objects import ObjectsConnector
 from smartypants.connectors.uploads import UploadsConnector
@@ -197,6 +201,29 @@ def make_reranker(settings: Settings) -> Reranker | None:
         batch_size=chosen.batch_size,
     )
     return reranker
+
+
+def open_cache(settings: Settings, counters: CacheCounters) -> Store | None:
+    """None where it is switched off. Raises `SetupError` where Redis's client or secret is not
+    there; a server that does not answer is no error."""
+    chosen = settings.cache
+    if chosen.kind == "memory":
+        return MemoryStore(max_bytes=chosen.max_bytes, ttl_s=chosen.ttl_s)
+    if chosen.kind == "redis":
+        assert chosen.url is not None
+        return RedisStore(
+            url=chosen.url,
+            password=chosen.password,
+            ttl_s=chosen.ttl_s,
+            timeout_s=chosen.timeout_s,
+            counters=counters,
+        )
+    return None
+
+
+def cached_models(settings: Settings) -> Models:
+    """The models by the names that cached results remember them by."""
+    return Models(settings.embedder.model, settings.reranker.model, settings.llm.model)
 
 
 def make_llm(settings: Settings) -> LLM:

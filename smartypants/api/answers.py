@@ -19,10 +19,17 @@ from smartypants.api.fields import (
     TopK,
 )
 from smartypants.api.routing import AnyRoute, Call, Route
-from smartypants.api.search import RETRIEVAL_ERRORS, Hit, SearchFilters
+from smartypants.api.search import RETRIEVAL_ERRORS, Hit, SearchFilters, UseCache
 from smartypants.api.streaming import EventStream, closing, event, while_connected
 from smartypants.errors import InvalidRequest, LLMUnavailable
-from smartypants.types import Answer, AnswerEvent, Delta, SamplingParams, SearchResult
+from smartypants.types import (
+    Answer,
+    AnswerEvent,
+    AnswerMode,
+    Delta,
+    SamplingParams,
+    SearchResult,
+)
 from smartypants.types import Citation as FoundCitation
 
 
@@ -38,6 +45,12 @@ class AnswerRequest(RequestBody):
     temperature: Temperature | None = Field(None, description="Default: 0.")
     rerank: bool | None = None
     filters: SearchFilters | None = None
+    mode: AnswerMode = Field(
+        "generated",
+        description="`extractive`: the sentences of the documents that fit best, word for word, "
+        "without the language model.",
+    )
+    cache: UseCache = True
     stream: bool = Field(False, description="Answer as server-sent events.")
 
 
@@ -63,18 +76,26 @@ class Usage(BaseModel):
 
 
 class AnswerResponse(BaseModel):
-    """`found` is false where the documents do not answer the question."""
+    """`found` is false where the documents do not answer the question.
+
+    `mode` is what was done; `skipped.generate` says why it is not what was asked for.
+    """
 
     answer: str
     found: bool
     citations: list[Citation]
     hits: list[Hit]
     usage: Usage
-    supported_sentences: int
+    mode: AnswerMode
+    supported_sentences: int = Field(description="Sentences with a citation.")
     sentences: int
-    finish_reason: str
+    supported_share: float | None = Field(description="Of the sentences; null where none is.")
+    finish_reason: str = Field(
+        description="`stop`, `length`, or `error` where the language model broke off."
+    )
     skipped: dict[str, str]
     timings_ms: dict[str, float]
+    cached: bool = Field(description="Whether it was made for an earlier request.")
     request_id: str
 
 
@@ -97,9 +118,12 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
         usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
         supported_sentences=answer.supported_sentences,
         sentences=answer.sentences,
+        supported_share=answer.supported_share,
+        mode=answer.mode,
         finish_reason=answer.finish_reason,
         skipped=dict(answer.skipped),
         timings_ms=search.rounded(answer.timings_ms),
+        cached=answer.cached,
         request_id=request_id,
     )
 
@@ -114,11 +138,12 @@ async def _answer(call: Call[AnswerRequest, NoParams]) -> AnswerResponse | Respo
         top_k=body.top_k or settings.top_k,
         rerank=body.rerank,
         filters=body.filters,
+        cache=body.cache,
     )
     sampling = SamplingParams(
         max_tokens=body.max_tokens or settings.max_tokens, temperature=body.temperature or 0.0
     )
-    events = call.services.answer(services.AnswerRequest(query, sampling))
+    events = call.services.answer(services.AnswerRequest(query, sampling, body.mode))
     if body.stream:
         return EventStream(call.request, _as_text(events, call.request_id))
     answer = await while_connected(call.request.receive, _last(events))

@@ -51,6 +51,11 @@ class SearchFilters(RequestBody):
     source_ids: Identifiers = Field(default_factory=list)
 
 
+UseCache = Annotated[
+    bool, Field(description="Whether a result made before may be given, and this one kept.")
+]
+
+
 class SearchRequest(RequestBody):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"query": "notice period for tenants", "top_k": 5}]}
@@ -62,6 +67,7 @@ class SearchRequest(RequestBody):
     rerank: bool | None = Field(None, description="Default: where a reranker is configured.")
     per_document: bool = Field(False, description="One hit a document, its best passage.")
     filters: SearchFilters | None = None
+    cache: UseCache = True
 
 
 class Hit(BaseModel):
@@ -88,6 +94,7 @@ class SearchResponse(BaseModel):
     hits: list[Hit]
     skipped: dict[str, str]
     timings_ms: dict[str, float]
+    cached: bool = Field(description="Whether it was made for an earlier request.")
     request_id: str
 
 
@@ -119,6 +126,7 @@ def response(result: SearchResult, request_id: str) -> SearchResponse:
         hits=[hit(found) for found in result.hits],
         skipped=dict(result.skipped),
         timings_ms=rounded(result.timings_ms),
+        cached=result.cached,
         request_id=request_id,
     )
 
@@ -137,6 +145,7 @@ def to_query(
     rerank: bool | None,
     filters: SearchFilters | None,
     per_document: bool = False,
+    cache: bool = True,
 ) -> Query:
     """A query, with what the request's headers say."""
     chosen = filters or SearchFilters()
@@ -147,6 +156,7 @@ def to_query(
         filters=Filters(tuple(chosen.document_ids), tuple(chosen.source_ids)),
         rerank=rerank,
         per_document=per_document,
+        cache=cache,
         principals=context.principals(request),
         request_id=context.request_id(request),
         deadline=context.deadline(request),
@@ -164,6 +174,7 @@ async def _search(call: Call[SearchRequest, NoParams]) -> SearchResponse:
         rerank=body.rerank,
         per_document=body.per_document,
         filters=body.filters,
+        cache=body.cache,
     )
 
     async def work() -> SearchResult:
