@@ -61,6 +61,13 @@ def load(folder: Path) -> RetrievalSet:
     return RetrievalSet(folder.resolve().name, corpus, judged, qrels)
 
 
+def answers(folder: Path) -> dict[str, str]:
+    """Query → the answer's words, where a set has them (`answers.json`)."""
+    with _open(folder, "answers.json") as file:
+        found: dict[str, str] = json.load(file)
+    return found
+
+
 def write_corpus(passages: Sequence[Passage], folder: Path) -> dict[str, str]:
     """Each passage as a Markdown file; which file name belongs to which id.
 

@@ -95,9 +95,7 @@ class Graph:
                 min_similarity=chosen.min_similarity, max_entries=chosen.max_entries
             )
             similar = Similar(index, self._embed_question)
-        return ResultCache(
-            store, standing=self._standing, counters=self._counters, similar=similar
-        )
+        return ResultCache(store, standing=self._standing, counters=self._counters, similar=similar)
 
     async def _standing(self, collection: str) -> str | None:
         return await asyncio.to_thread(collections.standing, self._engine, collection)

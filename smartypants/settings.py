@@ -295,11 +295,18 @@ class AnswerSettings(Section):
     )
     context_tokens: PositiveInt = Field(1200, description="Prompt tokens for passages, at most.")
     max_tokens: PositiveInt = Field(128, description="Tokens of an answer, at most.")
-    min_similarity: Annotated[float, Field(ge=-1, le=1)] = Field(
-        0.25, description="If no passage is this close (cosine), the answer is `not found`."
+    min_answerability: Share = Field(
+        0.5,
+        description="If the passages are less likely to hold an answer, by an estimate without a "
+        "model call, the answer is `not found`. 0: never. See docs/answers.md.",
     )
     min_support: Share = Field(
         0.6, description="Share of a sentence's content that a passage must carry to be cited."
+    )
+    sentences: PositiveInt = Field(2, description="Sentences of an extractive answer.")
+    fallback: Literal["extractive", "error"] = Field(
+        "extractive",
+        description="What a request gets when the language model is down, overloaded or late.",
     )
 
 
@@ -337,7 +344,9 @@ class CacheSettings(Section):
     query_vectors: Annotated[int, Field(ge=0)] = Field(
         10_000, description="Vectors of questions that each retriever keeps (1.5 kB each)."
     )
-    semantic: SemanticCacheSettings = SemanticCacheSettings()
+    semantic: SemanticCacheSettings = Field(
+        SemanticCacheSettings(), description="The semantic cache."
+    )
 
     @field_validator("url")
     @classmethod

@@ -24,6 +24,7 @@ from smartypants.embedding_cache import EmbeddingCache
 from smartypants.errors import ModelNotFound, SetupError
 from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtractor
 from smartypants.ledger.database import connect
+from smartypants.packing import CountTokens, estimated_tokens
 from smartypants.protocols import (
     LLM,
     BlobStore,
@@ -35,6 +36,7 @@ from smartypants.protocols import (
     VectorStore,
 )
 from smartypants.settings import Settings
+from smartypants.tokenizing import TextTokenizer
 
 SPECIAL_TOKENS = 2
 
@@ -224,6 +226,25 @@ def open_cache(settings: Settings, counters: CacheCounters) -> Store | None:
 def cached_models(settings: Settings) -> Models:
     """The models by the names that cached results remember them by."""
     return Models(settings.embedder.model, settings.reranker.model, settings.llm.model)
+
+
+def token_counter(settings: Settings) -> CountTokens:
+    """Counts as the local language model does, where its tokenizer is on this machine; else,
+    and for a remote one, an estimate from above. Nothing is fetched for it."""
+    if settings.llm.kind != "vllm":
+        return estimated_tokens
+    tokenizer: TextTokenizer | None = None
+
+    def count(text: str) -> int:
+        nonlocal tokenizer
+        if tokenizer is None:
+            file = models.tokenizer_file(settings.llm.model, cache=settings.model_cache)
+            if file is None:
+                return estimated_tokens(text)
+            tokenizer = TextTokenizer(file)
+        return tokenizer.count(text)
+
+    return count
 
 
 def make_llm(settings: Settings) -> LLM:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -49,9 +49,8 @@ class RedisStore:
                 "Install the extra that has it: pip install 'smartypants[redis]'.",
             ) from exc
         secret = None if password is None else credentials.resolve(password)
-        extra = {} if secret is None else {"password": secret}
         self._redis: Redis = redis.asyncio.Redis.from_url(
-            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **extra
+            url, password=secret, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         )
         self._ttl_ms = max(int(ttl_s * 1000), 1)
         self._timeout_s = timeout_s
@@ -59,24 +58,23 @@ class RedisStore:
         self._asked_again_at = 0.0
 
     async def get(self, key: str) -> bytes | None:
-        found = await self._bounded(self._redis.get(key))
+        found = await self._bounded(lambda: self._redis.get(key))
         return found if isinstance(found, bytes) else None
 
     async def put(self, key: str, value: bytes) -> None:
-        await self._bounded(self._redis.set(key, value, px=self._ttl_ms))
+        await self._bounded(lambda: self._redis.set(key, value, px=self._ttl_ms))
 
     async def close(self) -> None:
         await self._redis.aclose()
 
-    async def _bounded(self, call: Awaitable[T]) -> T | None:
+    async def _bounded(self, call: Callable[[], Awaitable[T]]) -> T | None:
         from redis.exceptions import RedisError
 
         if time.monotonic() < self._asked_again_at:
-            asyncio.ensure_future(call).cancel()
             return None
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await call
+                return await call()
         except (RedisError, OSError) as exc:  # a TimeoutError is an OSError
             self._asked_again_at = time.monotonic() + PAUSE_S
             self._counters.failed("redis")

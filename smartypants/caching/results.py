@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Generic
 
 from smartypants.caching import forms
 from smartypants.caching.counters import CacheCounters, Kind
@@ -41,6 +42,14 @@ class Similar:
 
     index: SemanticIndex
     embed: Callable[[str], Awaitable[Vectors]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked(Generic[T]):
+    """What is kept; or else the question's vector, where the semantic cache needs it."""
+
+    value: T | None
+    vector: Vectors | None = None
 
 
 class ResultCache:
@@ -72,15 +81,21 @@ class ResultCache:
         if not self._wanted(plan, "search"):
             return await make()
         started = time.perf_counter()
-        found, vector = await self._find(forms.SEARCH, plan, key, "search")
+        looked = await self._find(forms.SEARCH, plan, key, "search")
+        found = looked.value
         if found is not None:
             ms = _since(started)
             return replace(
-                found, cached=True, timings_ms={"cache": ms, "total": ms}, trace=(Step("cache", ms),)
+                found,
+                cached=True,
+                timings_ms={"cache": ms, "total": ms},
+                trace=(Step("cache", ms),),
             )
         result = await make()
         whole = forms.whole_search({**plan.skipped, **result.skipped})
-        await self._keep(forms.SEARCH, plan, key, result if whole else None, "search", vector)
+        await self._keep(
+            forms.SEARCH, plan, key, result if whole else None, "search", looked.vector
+        )
         return result
 
     async def answer(
@@ -96,19 +111,18 @@ class ResultCache:
                     yield event
             return
         started = time.perf_counter()
-        found, vector = await self._find(forms.ANSWER, plan, key, "answer")
+        looked = await self._find(forms.ANSWER, plan, key, "answer")
+        found = looked.value
         if found is not None:
             for event in replay(found, _since(started)):
                 yield event
             return
-        answer: Answer | None = None
         async with aclosing(make()) as events:
             async for event in events:
                 if isinstance(event, Answer):
-                    answer = event
                     whole = forms.whole_search(plan.skipped) and forms.whole_answer(event)
                     kept = event if whole else None
-                    await self._keep(forms.ANSWER, plan, key, kept, "answer", vector)
+                    await self._keep(forms.ANSWER, plan, key, kept, "answer", looked.vector)
                 yield event
 
     def _wanted(self, plan: SearchPlan, kind: Kind) -> bool:
@@ -117,21 +131,18 @@ class ResultCache:
         self._counters.note(kind, "bypassed")
         return False
 
-    async def _find(
-        self, form: Form[T], plan: SearchPlan, key: Key, kind: Kind
-    ) -> tuple[T | None, Vectors | None]:
-        """What is kept; or else the question's vector, where the semantic cache needs it."""
+    async def _find(self, form: Form[T], plan: SearchPlan, key: Key, kind: Kind) -> _Looked[T]:
         found = form.load(await self._store.get(key.key))
         self._counters.note(kind, "miss" if found is None else "hit")
         # A question that leans on earlier ones means something else in another conversation.
         if found is not None or self._similar is None or plan.query.history:
-            return found, None
+            return _Looked(found)
         vector = await self._similar.embed(plan.text)
         near = self._similar.index.find(key.scope, plan.text, vector)
         if near is not None:
             found = form.load(await self._store.get(near))
         self._counters.note("semantic", "miss" if found is None else "hit")
-        return found, vector
+        return _Looked(found, vector)
 
     async def _keep(
         self,

@@ -53,14 +53,15 @@ class SemanticIndex:
             if earlier is None:
                 return None
             self._scopes.move_to_end(scope)
-            similarities = np.stack(earlier.vectors) @ vector
+            similarities: Vectors = np.stack(earlier.vectors) @ vector
             texts, keys = list(earlier.texts), list(earlier.keys)
         mine = particulars(text)
-        for place in np.argsort(-similarities):
+        for place in np.argsort(-similarities).tolist():
             if similarities[place] < self._min_similarity:
                 return None
-            if particulars(texts[place]) == mine:
-                return keys[place]
+            if particulars(texts[place]).agree(mine):
+                found: str = keys[place]
+                return found
         return None
 
     def add(self, scope: str, text: str, vector: Vectors, key: str) -> None:

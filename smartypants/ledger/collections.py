@@ -109,7 +109,7 @@ def standing(engine: Engine, name: str) -> str | None:
     """`Collection.standing` as it is now; None if there is no such collection any more."""
     with reading(engine) as connection:
         found = _find(connection, name)
-    return found and found.standing
+    return None if found is None else found.standing
 
 
 def readable(

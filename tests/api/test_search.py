@@ -42,7 +42,7 @@ def test_search_passes_the_query_on(client, backend):
 
 def test_search_response(client):
     body = client.post("/v1/search", json={"query": "x"}, headers={"X-Request-Id": "r1"}).json()
-    assert set(body) == {"hits", "skipped", "timings_ms", "request_id"}
+    assert set(body) == {"hits", "skipped", "timings_ms", "cached", "request_id"}
     assert body["hits"] == [
         {
             "document_id": "d" * 32,

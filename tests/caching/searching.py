@@ -57,9 +57,7 @@ class Collection:
         self.shelf = Shelf()
         self.counters = CacheCounters()
         self.settings = Settings(embedder={"model": "m"})
-        self.cache = store and ResultCache(
-            store, standing=self.standing, counters=self.counters
-        )
+        self.cache = store and ResultCache(store, standing=self.standing, counters=self.counters)
         collections.ensure(engine, name, embedding_model="m", dimension=4)
         listing.register_source(
             engine, source_id=name, collection=name, kind="filesystem", uri=f"file:///{name}"
@@ -75,9 +73,7 @@ class Collection:
             self.name, f"file:///{self.name}/{name}", name, etag, 1,
             principals=tuple(principals), metadata=metadata,
         )  # fmt: skip
-        listing.list_documents(
-            self.engine, [ref], collection=self.name, job_id="j", max_attempts=1
-        )
+        listing.list_documents(self.engine, [ref], collection=self.name, job_id="j", max_attempts=1)
         return ref
 
     def write(
@@ -97,7 +93,11 @@ class Collection:
             return np.ones(4, dtype=np.float32)
 
         return await retrieve(
-            plan, embed=embed, vectors=self.shelf, engine=self.engine, limit=1000  # type: ignore[arg-type]
+            plan,
+            embed=embed,
+            vectors=self.shelf,
+            engine=self.engine,
+            limit=1000,  # type: ignore[arg-type]
         )
 
     def plan(self, text: str, *principals: str, **more: object) -> SearchPlan:
