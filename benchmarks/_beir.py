@@ -69,6 +69,13 @@ def load_files(corpus: Path, queries: Path, qrels: Path) -> RetrievalSet:
     return RetrievalSet(corpus.resolve().parent.name, passages, judged, grades)
 
 
+def answers(folder: Path) -> dict[str, str]:
+    """Query → the answer's words, where a set has them (`answers.json`)."""
+    with _open(_find(folder, "answers.json")) as file:
+        found: dict[str, str] = json.load(file)
+    return found
+
+
 def write_corpus(passages: Sequence[Passage], folder: Path) -> dict[str, str]:
     """Each passage as a Markdown file; which file name belongs to which id.
 

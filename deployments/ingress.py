@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 
-from deployments.graph import Graph, Handle, Handles
+from deployments.graph import Graph
+from deployments.handles import Handle, Handles
 from smartypants.api.app import create_app
 from smartypants.settings import Settings
 

@@ -1,19 +1,26 @@
-"""A cited answer: retrieve → pack → prompt → generate → align, over plain async callables."""
+"""A cited answer: retrieve → pack → prompt → generate → align, over plain async callables.
+
+Where the language model is not wanted, or not to be had, the documents' own sentences answer.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from smartypants.answerability import answerability
 from smartypants.citing import Aligner, CitationStream
-from smartypants.errors import InvalidRequest
+from smartypants.errors import DeadlineExceeded, InvalidRequest, Unavailable
+from smartypants.extractive import extract
+from smartypants.packing import CountTokens, best_at_the_ends, estimated_tokens, pack
 from smartypants.prompts import NOT_FOUND, answer_messages
 from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Answer,
     AnswerEvent,
+    AnswerMode,
     Delta,
     Message,
     Query,
@@ -24,8 +31,8 @@ from smartypants.types import (
 
 Generate = Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Delta, None]]
 
-_BYTES_PER_TOKEN = 3
-"""An estimate from above: the model's own tokenizer has the last word, see `_generate`."""
+FALLBACK_S = 0.25
+"""Kept back from a request's deadline for an extractive answer, should the model be late."""
 
 
 async def answer(
@@ -35,10 +42,16 @@ async def answer(
     search: Callable[[Query], Awaitable[SearchResult]],
     generate: Generate,
     settings: AnswerSettings,
+    mode: AnswerMode = "generated",
+    count_tokens: CountTokens = estimated_tokens,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """The hits, then text and citations as they come, then the whole answer.
 
-    If nothing relevant is found, the answer says so and no model is asked.
+    If nothing relevant is found, the answer says so and no model is asked. If the model is
+    down, overloaded or late before its first word, the answer is extractive and
+    `skipped["generate"]` says why; afterwards, the answer ends with what there is, and its
+    finish reason is `error` (what was streamed can't be taken back). With `fallback: error`
+    both raise: `Unavailable`, `DeadlineExceeded`. Raises what `search` does.
     """
     started = time.perf_counter()
     result = await search(query)
@@ -46,48 +59,84 @@ async def answer(
         query = replace(query, text=result.understood.question)
     hits = list(result.hits)
     if "dense" not in result.skipped:
-        hits = relevant(hits, min_similarity=settings.min_similarity)
+        hits = relevant(query.text, hits, settings=settings)
     timings = {**result.timings_ms, "search": _since(started)}
     yield replace(result, hits=tuple(hits))
-    if not hits:
-        yield Delta(NOT_FOUND)
-        yield Answer(
-            NOT_FOUND,
-            found=False,
-            skipped=result.skipped,
-            timings_ms=timings,
-            trace=result.trace,
-            understood=result.understood,
-        )
-        return
-
-    packed = pack(hits, budget=settings.context_tokens)
-    stream = CitationStream(Aligner(packed, min_support=settings.min_support))
-    final = Delta("")
-    async with aclosing(_generate(query, packed, sampling, generate)) as deltas:
-        async for delta in deltas:
-            if delta.text and "first_token" not in timings:
-                timings["first_token"] = _since(started)
-            for event in stream.feed(delta.text):
-                yield event
-            final = delta
-    for event in stream.finish():
-        yield event
-    timings["total"] = _since(started)
-    yield Answer(
-        stream.text.strip(),
-        found=True,
-        citations=tuple(stream.citations),
-        hits=tuple(hits),
-        finish_reason=final.finish_reason or "stop",
-        prompt_tokens=final.prompt_tokens,
-        completion_tokens=final.completion_tokens,
-        supported_sentences=stream.supported,
-        sentences=stream.sentences,
+    made = Answer(
+        NOT_FOUND,
+        found=False,
+        mode=mode,
         skipped=result.skipped,
         timings_ms=timings,
         trace=result.trace,
         understood=result.understood,
+    )
+    if not hits:
+        yield Delta(NOT_FOUND)
+        yield made
+        return
+    made = replace(made, text="", found=True, hits=tuple(hits))
+
+    if mode == "extractive":
+        for event in _extractive(query, made, settings.sentences, started):
+            yield event
+        return
+
+    packed = pack(hits, budget=settings.context_tokens, count_tokens=count_tokens)
+    stream = CitationStream(Aligner(packed, min_support=settings.min_support))
+    final = Delta("")
+    broken: Exception | None = None
+    try:
+        async with aclosing(_generate(query, packed, sampling, generate)) as deltas:
+            async for delta in deltas:
+                if delta.text and "first_token" not in timings:
+                    timings["first_token"] = _since(started)
+                for event in stream.feed(delta.text):
+                    yield event
+                final = delta
+    except (Unavailable, DeadlineExceeded) as exc:
+        if settings.fallback == "error":
+            raise
+        broken = exc
+        made = replace(made, skipped={**made.skipped, "generate": str(broken)})
+    if broken is not None and not stream.text:
+        for event in _extractive(query, made, settings.sentences, started):
+            yield event
+        return
+    for event in stream.finish():
+        yield event
+    timings["total"] = _since(started)
+    yield replace(
+        made,
+        text=stream.text.strip(),
+        citations=tuple(stream.citations),
+        finish_reason="error" if broken else final.finish_reason or "stop",
+        prompt_tokens=final.prompt_tokens,
+        completion_tokens=final.completion_tokens,
+        supported_sentences=stream.supported,
+        sentences=stream.sentences,
+        timings_ms=timings,
+    )
+
+
+def _extractive(
+    query: Query, made: Answer, sentences: int, started: float
+) -> Iterator[AnswerEvent]:
+    """The same events, the text being sentences of the documents, each with its citation."""
+    citations = extract(query.text, made.hits, sentences=sentences)
+    texts = [f"{' '.join(item.passage.split())} [{item.number}]" for item in citations]
+    for place, (text, citation) in enumerate(zip(texts, citations, strict=True)):
+        yield Delta(text if place == 0 else f" {text}")
+        yield citation
+    yield replace(
+        made,
+        text=" ".join(texts),
+        found=bool(texts),
+        citations=tuple(citations),
+        supported_sentences=len(texts),
+        sentences=len(texts),
+        mode="extractive",
+        timings_ms={**made.timings_ms, "total": _since(started)},
     )
 
 
@@ -96,7 +145,7 @@ async def _generate(
 ) -> AsyncGenerator[Delta, None]:
     """Generate; if the prompt is too long for the model after all, with fewer passages."""
     while True:
-        messages = answer_messages(query.text, packed)
+        messages = answer_messages(query.text, best_at_the_ends(packed))
         begun = False
         try:
             async with aclosing(generate(messages, sampling, query.request_id)) as deltas:
@@ -110,29 +159,24 @@ async def _generate(
             packed.pop()
 
 
-def relevant(hits: Sequence[SearchHit], *, min_similarity: float) -> list[SearchHit]:
-    """All hits if any is close to the question in meaning, else none.
+def relevant(
+    question: str, hits: Sequence[SearchHit], *, settings: AnswerSettings
+) -> list[SearchHit]:
+    """All hits if they are likely to hold an answer, else none."""
+    likely = answerability(question, hits) >= settings.min_answerability
+    return list(hits) if likely else []
 
-    BM25 finds a word anywhere; what only shares words with a question rarely answers it.
-    """
-    closest = max((hit.scores.get("dense", -1.0) for hit in hits), default=-1.0)
-    return list(hits) if closest >= min_similarity else []
+
+def repeatable(sampling: SamplingParams, *, mode: AnswerMode) -> bool:
+    """Whether the same question over the same passages is to have the same answer."""
+    return mode == "extractive" or sampling.temperature == 0
 
 
-def pack(hits: Sequence[SearchHit], *, budget: int) -> list[SearchHit]:
-    """The best hits whose passages fit in `budget` tokens, at least one, none twice."""
-    packed: list[SearchHit] = []
-    seen: set[str] = set()
-    used = 0
-    for hit in hits:
-        text = hit.chunk.searched_text
-        cost = len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN + 8
-        if hit.chunk.text in seen or (packed and used + cost > budget):
-            continue
-        seen.add(hit.chunk.text)
-        packed.append(hit)
-        used += cost
-    return packed
+def generation_deadline(deadline: float | None, settings: AnswerSettings) -> float | None:
+    """Until when the model may take, in Unix seconds, so that a fallback still is in time."""
+    if deadline is None or settings.fallback == "error":
+        return deadline
+    return deadline - FALLBACK_S
 
 
 def _since(started: float) -> float:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from smartypants.outline import outline
+from smartypants.particulars import negated, numbers
+from smartypants.sentences import spans
 from smartypants.terms import terms
 from smartypants.types import Citation, Delta, SearchHit
 
@@ -22,16 +24,9 @@ MAX_WINDOW = 3
 MIN_TERMS = 3
 """A sentence with fewer content words says too little to be supported."""
 
-# A line break inside a paragraph does not end a sentence; before a list item, a table row or a
-# heading it does.
-_SENTENCE = re.compile(
-    r"(?:[^.!?\n]|[.!?](?!\s|$)|\n(?!\s|[|#>*+-]|\d+[.)]))*[.!?]*[\"')\]”’]*(?:\s+|$)"
-)
 _SENTENCE_END = re.compile(r"[.!?][\"')\]”’]*\s+|\n")
 _BRACKETS = re.compile(r"[ \t]*\[\d+(?:\s*[,;–-]\s*\d+)*\]")
 _OPEN_BRACKET = re.compile(r"[ \t]*(?:\[[\d,;–\s-]*)?$")
-_NEGATION = re.compile(r"\b(?:not|no|never|none|without|cannot|neither|nor)\b|n['’]t\b", re.I)
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +63,12 @@ class Aligner:
         wanted = set(terms(sentence).split())
         if len(wanted) < MIN_TERMS:
             return None
-        numbers = set(_NUMBER.findall(sentence))
-        negated = bool(_NEGATION.search(sentence))
+        mentioned, negation = numbers(sentence), negated(sentence)
         total = sum(self._weight(term) for term in wanted)
         best: _Window | None = None
         best_rank = (0.0, 0)
         for window in self._windows:
-            if not numbers <= window.numbers or negated != window.negated:
+            if not mentioned <= window.numbers or negation != window.negated:
                 continue
             score = sum(self._weight(term) for term in wanted & window.terms) / total
             rank = (round(score, 3), window.start - window.end)
@@ -89,20 +83,38 @@ class Aligner:
 
     def _citation(self, window: _Window, support: float) -> Citation:
         hit = self._hits[window.hit]
-        chunk = hit.chunk
-        return Citation(
-            number=0,
-            document_id=chunk.document_id,
-            chunk_id=chunk.chunk_id,
-            title=hit.title,
-            uri=hit.uri,
-            section=" > ".join(outline(chunk.text, chunk.above).at(window.start)),
-            page=chunk.page,
-            passage=chunk.text[window.start : window.end],
-            start=chunk.start + window.start,
-            end=chunk.start + window.end,
-            support=support,
-        )
+        return cite(hit, window.start, window.end, number=0, support=support)
+
+    def genuine(self, citation: Citation) -> bool:
+        """Whether the citation is text of its document at its place, as a hit holds it."""
+        return any(is_text_of(citation, hit) for hit in self._hits)
+
+
+def cite(hit: SearchHit, start: int, end: int, *, number: int, support: float) -> Citation:
+    """A hit's text from `start` to `end`, counted from the hit's beginning."""
+    chunk = hit.chunk
+    return Citation(
+        number=number,
+        document_id=chunk.document_id,
+        chunk_id=chunk.chunk_id,
+        title=hit.title,
+        uri=hit.uri,
+        section=" > ".join(outline(chunk.text, chunk.above).at(start)),
+        page=chunk.page,
+        passage=chunk.text[start:end],
+        start=chunk.start + start,
+        end=chunk.start + end,
+        support=support,
+    )
+
+
+def is_text_of(citation: Citation, hit: SearchHit) -> bool:
+    """Whether the document, as this hit holds it, has the cited passage at the cited place."""
+    chunk = hit.chunk
+    if (citation.document_id, citation.chunk_id) != (chunk.document_id, chunk.chunk_id):
+        return False
+    start, end = citation.start - chunk.start, citation.end - chunk.start
+    return 0 <= start < end <= len(chunk.text) and chunk.text[start:end] == citation.passage
 
 
 class CitationStream:
@@ -159,7 +171,7 @@ class CitationStream:
             return
         self.sentences += 1
         citation = self._aligner.support(sentence)
-        if citation is None:
+        if citation is None or not self._aligner.genuine(citation):
             return
         self.supported += 1
         key = f"{citation.chunk_id}:{citation.start}:{citation.end}"
@@ -173,14 +185,10 @@ class CitationStream:
 
 def _windows(number: int, hit: SearchHit) -> Iterator[_Window]:
     text = hit.chunk.text
-    spans = [
-        (match.start(), match.start() + len(match[0].rstrip()))
-        for match in _SENTENCE.finditer(text)
-        if match[0].strip() and not match[0].lstrip().startswith("#")  # a heading supports nothing
-    ]
-    for first in range(len(spans)):
-        for last in range(first, min(first + MAX_WINDOW, len(spans))):
-            start, end = spans[first][0], spans[last][1]
+    found = spans(text)
+    for first in range(len(found)):
+        for last in range(first, min(first + MAX_WINDOW, len(found))):
+            start, end = found[first][0], found[last][1]
             passage = text[start:end]
             yield _Window(
                 number,
@@ -188,6 +196,6 @@ def _windows(number: int, hit: SearchHit) -> Iterator[_Window]:
                 end,
                 # The headings above a passage are part of what it says.
                 frozenset(terms(f"{hit.chunk.context} {passage}").split()),
-                frozenset(_NUMBER.findall(passage)),
-                bool(_NEGATION.search(passage)),
+                numbers(passage),
+                negated(passage),
             )

@@ -59,6 +59,21 @@ def resolve(model: str, *, cache: Path) -> Path:
     return packaged
 
 
+def tokenizer_file(model: str, *, cache: Path) -> Path | None:
+    """The model's `tokenizer.json` where it is on this machine already, else None."""
+    from huggingface_hub import try_to_load_from_cache
+
+    folder = Path(model).expanduser()
+    if not os.path.isdir(folder):
+        packaged = _packaged(model)
+        if packaged is None:
+            found = try_to_load_from_cache(model, "tokenizer.json")
+            return Path(found) if isinstance(found, str) else None
+        folder = cache / packaged.stem if packaged.suffix == ".gguf" else packaged
+    file = folder / "tokenizer.json"
+    return file if file.is_file() else None
+
+
 def locate(model: str) -> str:
     """Where `resolve` would find the model, without the work of converting it.
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine
 
+from smartypants.choices import Choice
 from smartypants.errors import CollectionNotFound, ValidationFailed
-from smartypants.ledger import acls, collections, documents, listing, recipes
+from smartypants.ledger import collections, documents, listing, recipes
 from smartypants.ledger.collections import Collection
 from smartypants.protocols import VectorStore
 from smartypants.querying import expanding, language, plain_words, rewriting, spelling, syntax
@@ -81,6 +82,7 @@ async def process(
         text=draft.text,
         physical_collection=draft.collection.physical,
         acl_ids=draft.acl_ids,
+        standing=draft.collection.standing,
         recipe=draft.recipe,
         rerank=wanted and settings.reranker.model is not None,
         filters=draft.filters,
@@ -112,17 +114,17 @@ def _begin(query: Query, engine: Engine, settings: Settings) -> _Draft:
             parsed = _parsed(text, query, engine)
             note.detail = " ".join(parsed.read)
     else:
-        recorder.skip("syntax", "switched off")
+        recorder.skip("syntax", Choice.SWITCHED_OFF)
     if parsed.collection is not None:
         query = replace(query, collection=parsed.collection)
         recipe = _recipe(query, engine, settings)
-    collection = collections.get(engine, query.collection)
+    collection, acl_ids = collections.readable(engine, query.collection, query.principals)
     collections.check_model(collection, settings.embedder.model)
     return _Draft(
         query,
         recipe,
         collection,
-        acls.allowed_acl_ids(engine, query.principals),
+        acl_ids,
         # Of a query of filters alone all words are searched for: they are all there is.
         text=parsed.text or text,
         filters=narrowed(query.filters, parsed.filters),
@@ -160,11 +162,11 @@ def _parsed(text: str, query: Query, engine: Engine) -> syntax.Parsed:
 async def _rewrite(draft: _Draft, helpers: Helpers) -> None:
     history = [turn for turn in draft.query.history if turn.role != "system"]
     if not draft.recipe.rewrite:
-        draft.recorder.skip("rewrite", "switched off")
+        draft.recorder.skip("rewrite", Choice.SWITCHED_OFF)
     elif not history:
-        draft.recorder.skip("rewrite", "no earlier turns")
+        draft.recorder.skip("rewrite", Choice.NO_EARLIER_TURNS)
     elif not rewriting.leans(draft.text):
-        draft.recorder.skip("rewrite", "the question stands by itself")
+        draft.recorder.skip("rewrite", Choice.STANDS_BY_ITSELF)
     else:
         with draft.recorder.step("rewrite") as note:
             reply = await ask_in_time(
@@ -186,10 +188,10 @@ def normalise_lines(text: str) -> str:
 
 def _interpret(draft: _Draft) -> None:
     if not draft.recipe.interpret:
-        draft.recorder.skip("interpret", "switched off")
+        draft.recorder.skip("interpret", Choice.SWITCHED_OFF)
         return
     if not language.may_be_english(draft.language):
-        draft.recorder.skip("interpret", "the question is not in English")
+        draft.recorder.skip("interpret", Choice.NOT_ENGLISH)
         return
     with draft.recorder.step("interpret") as note:
         found = plain_words.interpret(draft.text)
@@ -200,10 +202,10 @@ def _interpret(draft: _Draft) -> None:
 
 async def _spell(draft: _Draft, engine: Engine, helpers: Helpers) -> None:
     if not draft.recipe.spelling:
-        draft.recorder.skip("spelling", "switched off")
+        draft.recorder.skip("spelling", Choice.SWITCHED_OFF)
         return
     if helpers.vocabularies is None or helpers.vectors is None:
-        draft.recorder.skip("spelling", "no vocabulary is kept here")
+        draft.recorder.skip("spelling", Choice.NO_VOCABULARY)
         return
     store, collection = helpers.vectors, draft.collection
     vocabulary = helpers.vocabularies.of(collection.physical, collection.epoch)
@@ -235,10 +237,10 @@ async def _spell(draft: _Draft, engine: Engine, helpers: Helpers) -> None:
 async def _expand(draft: _Draft, helpers: Helpers) -> None:
     chosen = draft.recipe.expansion
     if chosen is Expansion.NONE:
-        draft.recorder.skip("expansion", "switched off")
+        draft.recorder.skip("expansion", Choice.SWITCHED_OFF)
         return
     if draft.recipe.dense_weight == 0:
-        draft.recorder.skip("expansion", "there is no dense leg")
+        draft.recorder.skip("expansion", Choice.NO_DENSE_LEG)
         return
     with draft.recorder.step("expansion") as note:
         reply = await ask_in_time(

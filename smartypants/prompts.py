@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import getsource
 
-from smartypants.types import Message, SearchHit
+from smartypants.types import Message, SearchHit, stable_id
 
 NOT_FOUND = "I could not find anything about this in the documents."
 
@@ -14,13 +15,14 @@ SYSTEM = (
 
 
 def answer_messages(question: str, hits: Sequence[SearchHit]) -> list[Message]:
-    """The conversation that asks for an answer.
+    """The conversation that asks for an answer from these hits, in their order.
 
-    The best passage comes last, next to the question: models read the ends of a long prompt
-    best, and a small one little else. It is not told to say when the text holds no answer (a
-    small model then says so always); what nothing supports shows by its missing citation.
+    What is the same in every prompt comes first and what is the same in many next, so that an
+    engine's prefix cache has it: the instructions, the passages, then the question. It is not
+    told to say when the text holds no answer (a small model then says so always); that is
+    decided before, and what nothing supports shows by its missing citation.
     """
-    passages = "\n\n".join(f"{hit.chunk.context}\n{hit.chunk.text}" for hit in reversed(hits))
+    passages = "\n\n".join(f"{hit.chunk.context}\n{hit.chunk.text}" for hit in hits)
     return [
         Message("system", SYSTEM),
         Message(
@@ -29,3 +31,7 @@ def answer_messages(question: str, hits: Sequence[SearchHit]) -> list[Message]:
             f"Using only the text above, answer this question in one sentence: {question}",
         ),
     ]
+
+
+PROMPT_VERSION = stable_id(SYSTEM, getsource(answer_messages))
+"""Changes with what the model is told."""

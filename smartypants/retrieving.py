@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sqlalchemy import Engine
 
+from smartypants.choices import Choice
 from smartypants.collapsing import collapse
 from smartypants.fusion import Fused, reciprocal_rank_fusion, weighted_sum
 from smartypants.ledger import documents
@@ -88,7 +89,7 @@ async def retrieve(plan: SearchPlan, legs: Legs, *, engine: Engine, limit: int) 
         if weight > 0:
             wanted.append(leg())
         else:
-            recorder.skip(name, "its weight is 0")
+            recorder.skip(name, Choice.NO_WEIGHT)
     found = {name: leg for part in await asyncio.gather(*wanted) for name, leg in part.items()}
     hits = await asyncio.to_thread(_shown, plan, found, engine, limit, recorder)
     return SearchResult(
@@ -143,7 +144,7 @@ def _chosen(
     if plan.query.per_document:
         hits = best_per_document(hits)
     if not plan.recipe.collapse:
-        recorder.skip("collapse", "switched off")
+        recorder.skip("collapse", Choice.SWITCHED_OFF)
         return hits[:limit]
     with recorder.step("collapse") as note:
         hits = collapse(hits, limit)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
     PositiveInt,
     PrivateAttr,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -308,12 +309,75 @@ class AnswerSettings(Section):
     )
     context_tokens: PositiveInt = Field(1200, description="Prompt tokens for passages, at most.")
     max_tokens: PositiveInt = Field(128, description="Tokens of an answer, at most.")
-    min_similarity: Annotated[float, Field(ge=-1, le=1)] = Field(
-        0.25, description="If no passage is this close (cosine), the answer is `not found`."
+    min_answerability: Share = Field(
+        0.5,
+        description="If the passages are less likely to hold an answer, by an estimate without a "
+        "model call, the answer is `not found`. 0: never. See docs/answers.md.",
     )
     min_support: Share = Field(
         0.6, description="Share of a sentence's content that a passage must carry to be cited."
     )
+    sentences: PositiveInt = Field(2, description="Sentences of an extractive answer.")
+    fallback: Literal["extractive", "error"] = Field(
+        "extractive",
+        description="What a request gets when the language model is down, overloaded or late.",
+    )
+
+
+class SemanticCacheSettings(Section):
+    enabled: bool = Field(
+        False,
+        description="Give what was found for an earlier question that means the same. It is "
+        "sometimes wrong: see docs/caching.md.",
+    )
+    min_similarity: Share = Field(
+        0.95, description="Cosine similarity from which two questions may mean the same."
+    )
+    max_entries: PositiveInt = Field(10_000, description="Earlier questions that are kept.")
+
+
+class CacheSettings(Section):
+    kind: Literal["none", "memory", "redis"] = Field(
+        "memory",
+        description="Where search results and answers are kept: nowhere, in each ingress replica, "
+        "or in Redis for all of them.",
+    )
+    url: str | None = Field(
+        None, description="With `redis`: `redis://HOST:PORT/DB`, or `rediss://…` for TLS."
+    )
+    password: Reference | None = Field(
+        None, description="Where Redis's password is: `env:NAME` or `file:PATH`."
+    )
+    max_bytes: PositiveInt = Field(
+        64 * 2**20, description="With `memory`: bytes that a replica keeps."
+    )
+    ttl_s: PositiveFloat = Field(3600.0, description="Seconds after which a result is forgotten.")
+    timeout_s: PositiveFloat = Field(
+        0.05, description="With `redis`: a call that takes longer is a miss."
+    )
+    query_vectors: Annotated[int, Field(ge=0)] = Field(
+        10_000, description="Vectors of questions that each retriever keeps (1.5 kB each)."
+    )
+    semantic: SemanticCacheSettings = Field(
+        SemanticCacheSettings(), description="The semantic cache."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _of_redis(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if _PASSWORD_IN_URL.search(url):
+            raise ValueError("must not hold a password: refer to it in cache.password")
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @model_validator(mode="after")
+    def _redis_has_url(self) -> Self:
+        if self.kind == "redis" and self.url is None:
+            raise ValueError("cache.kind is redis, so cache.url must be set")
+        return self
 
 
 class Scaling(Section):
@@ -420,6 +484,7 @@ class Settings(BaseSettings):
     reranker: RerankerSettings = RerankerSettings()
     llm: LLMSettings = LLMSettings()
     answers: AnswerSettings = AnswerSettings()
+    cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
     ray: RaySettings = RaySettings()
     log: LogSettings = LogSettings()

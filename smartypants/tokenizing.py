@@ -50,6 +50,20 @@ class ModelTokenizer:
         return [np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings]
 
 
+class TextTokenizer:
+    """Counts a text's tokens by a `tokenizer.json`, special tokens left out."""
+
+    def __init__(self, file: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(file))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+
+    def count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+
 def _default_prompt(folder: Path) -> str:
     config = _read(folder / "config_sentence_transformers.json")
     prompts, name = config.get("prompts"), config.get("default_prompt_name")

@@ -229,6 +229,8 @@ class Query:
     request_id: str = ""
     deadline: float | None = None
     """Unix time in seconds after which nobody waits for the result."""
+    cache: bool = True
+    """Whether a result made before may be given, and this one kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,7 @@ class SearchPlan:
     `question` is the whole question, without filters in the syntax, and `text` what is searched
     for; `variants` are further texts for the dense leg,
     `phrases` have to occur word for word, `filters` are the caller's and those found in the text.
+    `standing` names the state of the collection that `acl_ids` were read with.
     """
 
     query: Query
@@ -262,6 +265,7 @@ class SearchPlan:
     question: str = ""
     skipped: Mapping[str, str] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
+    standing: str = ""
 
     @property
     def candidates(self) -> int:
@@ -344,6 +348,7 @@ class SearchResult:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
     understood: Understanding | None = None
+    cached: bool = False
 
 
 # --- generation ----------------------------------------------------------------------------
@@ -387,9 +392,16 @@ class Citation:
     support: float
 
 
+AnswerMode = Literal["generated", "extractive"]
+"""By the language model, or sentences of the documents word for word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer whose text carries `[n]` after each sentence that citation n supports."""
+    """An answer whose text carries `[n]` after each sentence that citation n supports.
+
+    Its `finish_reason` is `stop`, `length`, or `error` where the model broke off.
+    """
 
     text: str
     found: bool
@@ -404,6 +416,13 @@ class Answer:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     trace: tuple[Step, ...] = ()
     understood: Understanding | None = None
+    mode: AnswerMode = "generated"
+    cached: bool = False
+
+    @property
+    def supported_share(self) -> float | None:
+        """Sentences with a citation among all; None where there is no sentence."""
+        return self.supported_sentences / self.sentences if self.sentences else None
 
 
 AnswerEvent = SearchResult | Delta | Citation | Answer

@@ -13,6 +13,10 @@ from sqlalchemy import Engine
 
 from smartypants import machine, models, registry
 from smartypants.accelerator import has_gpu
+from smartypants.caching.counters import CacheCounters
+from smartypants.caching.keys import Models
+from smartypants.caching.redis import RedisStore
+from smartypants.caching.store import MemoryStore, Store
 from smartypants.connectors.filesystem import FilesystemConnector
 from smartypants.connectors.objects import ObjectsConnector
 from smartypants.connectors.uploads import UploadsConnector
@@ -20,6 +24,7 @@ from smartypants.embedding_cache import EmbeddingCache
 from smartypants.errors import ModelNotFound, SetupError
 from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtractor
 from smartypants.ledger.database import connect
+from smartypants.packing import CountTokens, estimated_tokens
 from smartypants.protocols import (
     LLM,
     BlobStore,
@@ -31,6 +36,7 @@ from smartypants.protocols import (
     VectorStore,
 )
 from smartypants.settings import Settings
+from smartypants.tokenizing import TextTokenizer
 
 SPECIAL_TOKENS = 2
 
@@ -216,6 +222,48 @@ def make_reranker(settings: Settings) -> Reranker | None:
         cache=settings.model_cache,
     )
     return reranker
+
+
+def open_cache(settings: Settings, counters: CacheCounters) -> Store | None:
+    """None where it is switched off. Raises `SetupError` where Redis's client or secret is not
+    there; a server that does not answer is no error."""
+    chosen = settings.cache
+    if chosen.kind == "memory":
+        return MemoryStore(max_bytes=chosen.max_bytes, ttl_s=chosen.ttl_s)
+    if chosen.kind == "redis":
+        assert chosen.url is not None
+        return RedisStore(
+            url=chosen.url,
+            password=chosen.password,
+            ttl_s=chosen.ttl_s,
+            timeout_s=chosen.timeout_s,
+            counters=counters,
+        )
+    return None
+
+
+def cached_models(settings: Settings) -> Models:
+    """The models by the names that cached results remember them by."""
+    return Models(settings.embedder.model, settings.reranker.model, settings.llm.model)
+
+
+def token_counter(settings: Settings) -> CountTokens:
+    """Counts as the local language model does, where its tokenizer is on this machine; else,
+    and for a remote one, an estimate from above. Nothing is fetched for it."""
+    if settings.llm.kind != "vllm":
+        return estimated_tokens
+    tokenizer: TextTokenizer | None = None
+
+    def count(text: str) -> int:
+        nonlocal tokenizer
+        if tokenizer is None:
+            file = models.tokenizer_file(settings.llm.model, cache=settings.model_cache)
+            if file is None:
+                return estimated_tokens(text)
+            tokenizer = TextTokenizer(file)
+        return tokenizer.count(text)
+
+    return count
 
 
 def make_llm(settings: Settings) -> LLM:

@@ -17,6 +17,7 @@ from smartypants.ledger.database import connect, migrate
 from smartypants.processes import command_that_dies_with_us
 from smartypants.vectorstores.milvus import MilvusVectorStore
 from tests.servers.postgres import PostgresServer, postgres_server
+from tests.servers.redis import RedisServer, redis_server
 
 pytest_plugins = ["tests.servers.stores"]
 
@@ -39,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test session, started by the first test that asks."""
     with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A Redis server of this test session, started by the first test that asks."""
+    with redis_server(free_port()) as server:
         yield server
 
 

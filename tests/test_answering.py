@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from smartypants.answering import answer, pack, relevant
-from smartypants.errors import InvalidRequest, LLMUnavailable
+from smartypants.answering import answer, generation_deadline, relevant, repeatable
+from smartypants.errors import DeadlineExceeded, InvalidRequest, LLMUnavailable, Overloaded
 from smartypants.prompts import NOT_FOUND
 from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Answer,
     AnswerEvent,
+    AnswerMode,
     Citation,
     Delta,
     Message,
@@ -52,13 +53,20 @@ class Model:
             self.closed += 1
 
 
-def ask(model: Model, *hits: SearchHit) -> list[AnswerEvent]:
+def ask(
+    model: Model,
+    *hits: SearchHit,
+    mode: AnswerMode = "generated",
+    settings: AnswerSettings | None = None,
+) -> list[AnswerEvent]:
+    chosen = settings or AnswerSettings()
+
     async def search(query: Query) -> SearchResult:
         return SearchResult(hits, skipped={"rerank": "none"}, timings_ms={"dense": 1.0})
 
     async def collect() -> list[AnswerEvent]:
         events = answer(
-            QUERY, SamplingParams(), search=search, generate=model, settings=AnswerSettings()
+            QUERY, SamplingParams(), search=search, generate=model, settings=chosen, mode=mode
         )
         return [event async for event in events]
 
@@ -166,25 +174,93 @@ def test_reader_that_leaves_closes_the_model() -> None:
     asyncio.run(leave())
 
 
-def test_failing_model_is_not_hidden() -> None:
-    class Broken(Model):
-        async def __call__(
-            self, messages: Sequence[Message], params: SamplingParams, request_id: str
-        ) -> AsyncGenerator[Delta, None]:
-            yield Delta("The buoy")
-            raise LLMUnavailable("gone")
+class Broken(Model):
+    """Fails after what it is told to say."""
 
+    def __init__(self, error: Exception, *pieces: str) -> None:
+        super().__init__(*pieces)
+        self.error = error
+
+    async def __call__(
+        self, messages: Sequence[Message], params: SamplingParams, request_id: str
+    ) -> AsyncGenerator[Delta, None]:
+        for piece in self.pieces:
+            yield Delta(piece)
+        raise self.error
+
+
+def last(events: list[AnswerEvent]) -> Answer:
+    whole = events[-1]
+    assert isinstance(whole, Answer)
+    return whole
+
+
+MORE = "It was painted yellow in May. The buoy is made of steel and weighs little in water."
+
+
+def test_extractive_answer_asks_no_model_and_streams_the_same_events() -> None:
+    model = Model("x")
+    events = ask(model, hit(FACT), hit(MORE, "b"), mode="extractive")
+    assert model.prompts == []
+    whole = last(events)
+    assert whole.text.startswith(f"{FACT} [1]")
+    assert whole.text == "".join(event.text for event in events if isinstance(event, Delta))
+    assert [event for event in events if isinstance(event, Citation)] == list(whole.citations)
+    assert whole.citations[0].passage == FACT
+    assert (whole.mode, whole.found, whole.finish_reason) == ("extractive", True, "stop")
+    assert (whole.sentences, whole.supported_sentences, whole.supported_share) == (2, 2, 1.0)
+    assert "generate" not in whole.skipped
+
+
+@pytest.mark.parametrize(
+    "error",
+    [LLMUnavailable("It is down."), Overloaded("Its queue is full."), DeadlineExceeded("Late.")],
+)
+def test_model_that_is_not_to_be_had_is_replaced_and_it_is_said(error: Exception) -> None:
+    whole = last(ask(Broken(error), hit(FACT)))
+    assert whole.mode == "extractive"
+    assert whole.text == f"{FACT} [1]"
+    assert whole.skipped["generate"] == str(error)
+
+
+def test_model_that_breaks_off_ends_the_answer_as_it_is() -> None:
+    events = ask(Broken(LLMUnavailable("gone"), "The buoy weighs 74 kilograms. It al"), hit(FACT))
+    whole = last(events)
+    assert whole.text == "The buoy weighs 74 kilograms. [1] It al"
+    assert whole.text == "".join(event.text for event in events if isinstance(event, Delta))
+    assert (whole.mode, whole.finish_reason) == ("generated", "error")
+    assert whole.skipped["generate"] == "gone"
+
+
+@pytest.mark.parametrize("pieces", [(), ("The buoy",)])
+def test_failure_is_an_error_where_that_is_chosen(pieces: tuple[str, ...]) -> None:
     with pytest.raises(LLMUnavailable):
-        ask(Broken(), hit(FACT))
+        ask(
+            Broken(LLMUnavailable("gone"), *pieces),
+            hit(FACT),
+            settings=AnswerSettings(fallback="error"),
+        )
 
 
-def test_packing_keeps_the_best_drops_doubles_and_never_ends_empty() -> None:
-    hits = [hit("a " * 300, "d1"), hit("a " * 300, "d2"), hit("b " * 300, "d3"), hit("c", "d4")]
-    assert [item.chunk.document_id for item in pack(hits, budget=230)] == ["d1", "d4"]
-    assert len(pack(hits, budget=1)) == 1
+def test_error_of_ours_is_no_reason_to_fall_back() -> None:
+    with pytest.raises(ZeroDivisionError):
+        ask(Broken(ZeroDivisionError()), hit(FACT))
 
 
-def test_one_close_hit_makes_all_relevant() -> None:
-    hits = [hit("x", similarity=0.1), hit("y", "b", similarity=0.4)]
-    assert relevant(hits, min_similarity=0.25) == hits
-    assert relevant(hits, min_similarity=0.5) == []
+def test_one_likely_hit_makes_all_relevant() -> None:
+    hits = [hit("Nothing of it here.", similarity=0.1), hit(FACT, "b", similarity=0.7)]
+    assert relevant(QUERY.text, hits, settings=AnswerSettings()) == hits
+    assert relevant(QUERY.text, hits[:1], settings=AnswerSettings()) == []
+    assert relevant(QUERY.text, hits[:1], settings=AnswerSettings(min_answerability=0)) == hits[:1]
+
+
+def test_only_what_is_not_sampled_is_repeatable() -> None:
+    assert repeatable(SamplingParams(temperature=0.0), mode="generated")
+    assert not repeatable(SamplingParams(temperature=0.5), mode="generated")
+    assert repeatable(SamplingParams(temperature=0.5), mode="extractive")
+
+
+def test_fallback_has_time_left() -> None:
+    assert generation_deadline(None, AnswerSettings()) is None
+    assert generation_deadline(100.0, AnswerSettings()) == 99.75
+    assert generation_deadline(100.0, AnswerSettings(fallback="error")) == 100.0

@@ -27,10 +27,18 @@ from smartypants.api.search import (
     SearchOptions,
     TraceStep,
     UnderstoodQuery,
+    UseCache,
 )
 from smartypants.api.streaming import EventStream, closing, event, while_connected
 from smartypants.errors import InvalidRequest, LLMUnavailable
-from smartypants.types import Answer, AnswerEvent, Delta, SamplingParams, SearchResult
+from smartypants.types import (
+    Answer,
+    AnswerEvent,
+    AnswerMode,
+    Delta,
+    SamplingParams,
+    SearchResult,
+)
 from smartypants.types import Citation as FoundCitation
 
 
@@ -48,6 +56,12 @@ class AnswerRequest(RequestBody):
     filters: SearchFilters | None = None
     options: SearchOptions | None = None
     history: History = Field(default_factory=list)
+    mode: AnswerMode = Field(
+        "generated",
+        description="`extractive`: the sentences of the documents that fit best, word for word, "
+        "without the language model.",
+    )
+    cache: UseCache = True
     stream: bool = Field(False, description="Answer as server-sent events.")
 
 
@@ -73,20 +87,28 @@ class Usage(BaseModel):
 
 
 class AnswerResponse(BaseModel):
-    """`found` is false where the documents do not answer the question."""
+    """`found` is false where the documents do not answer the question.
+
+    `mode` is what was done; `skipped.generate` says why it is not what was asked for.
+    """
 
     answer: str
     found: bool
     citations: list[Citation]
     hits: list[Hit]
     usage: Usage
-    supported_sentences: int
+    mode: AnswerMode
+    supported_sentences: int = Field(description="Sentences with a citation.")
     sentences: int
-    finish_reason: str
     understood: UnderstoodQuery | None
     trace: list[TraceStep]
+    supported_share: float | None = Field(description="Of the sentences; null where none is.")
+    finish_reason: str = Field(
+        description="`stop`, `length`, or `error` where the language model broke off."
+    )
     skipped: dict[str, str]
     timings_ms: dict[str, float]
+    cached: bool = Field(description="Whether it was made for an earlier request.")
     request_id: str
 
 
@@ -109,11 +131,14 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
         usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
         supported_sentences=answer.supported_sentences,
         sentences=answer.sentences,
+        supported_share=answer.supported_share,
+        mode=answer.mode,
         finish_reason=answer.finish_reason,
         understood=None if answer.understood is None else search.understood(answer.understood),
         trace=search.steps(answer.trace),
         skipped=dict(answer.skipped),
         timings_ms=search.rounded(answer.timings_ms),
+        cached=answer.cached,
         request_id=request_id,
     )
 
@@ -130,11 +155,12 @@ async def _answer(call: Call[AnswerRequest, NoParams]) -> AnswerResponse | Respo
         filters=body.filters,
         options=body.options,
         history=body.history,
+        cache=body.cache,
     )
     sampling = SamplingParams(
         max_tokens=body.max_tokens or settings.max_tokens, temperature=body.temperature or 0.0
     )
-    events = call.services.answer(services.AnswerRequest(query, sampling))
+    events = call.services.answer(services.AnswerRequest(query, sampling, body.mode))
     if body.stream:
         return EventStream(call.request, _as_text(events, call.request_id))
     answer = await while_connected(call.request.receive, _last(events))

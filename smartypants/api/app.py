@@ -61,7 +61,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     >>> app = create_app(services)
     >>> uvicorn.run(app, host=services.settings.http.host, port=services.settings.http.port)
     """
-    metrics = Metrics(services.engine)
+    metrics = Metrics(services.engine, services.collectors)
     app = Starlette(
         routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
         middleware=[

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 class Metrics:
     """The metrics of one app; each has its own registry, so that two can live in a process."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, collectors: Iterable[Collector] = ()) -> None:
         self.registry = CollectorRegistry()
         labels = ("route", "method", "status")
         self.requests = Counter(
@@ -61,6 +61,8 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(LedgerGauges(engine))
+        for collector in collectors:
+            self.registry.register(collector)
         ProcessCollector(namespace="smartypants", registry=self.registry)
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:

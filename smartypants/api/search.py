@@ -111,6 +111,11 @@ History = Annotated[
 ]
 
 
+UseCache = Annotated[
+    bool, Field(description="Whether a result made before may be given, and this one kept.")
+]
+
+
 class SearchRequest(RequestBody):
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"query": "notice period for tenants", "top_k": 5}]}
@@ -124,6 +129,7 @@ class SearchRequest(RequestBody):
     filters: SearchFilters | None = None
     options: SearchOptions | None = None
     history: History = Field(default_factory=list)
+    cache: UseCache = True
 
 
 class Passage(BaseModel):
@@ -196,6 +202,7 @@ class SearchResponse(BaseModel):
     trace: list[TraceStep] = Field(description="Each step: what it did, and what it cost.")
     skipped: dict[str, str]
     timings_ms: dict[str, float]
+    cached: bool = Field(description="Whether it was made for an earlier request.")
     request_id: str
 
 
@@ -255,6 +262,7 @@ def response(result: SearchResult, request_id: str) -> SearchResponse:
         trace=steps(result.trace),
         skipped=dict(result.skipped),
         timings_ms=rounded(result.timings_ms),
+        cached=result.cached,
         request_id=request_id,
     )
 
@@ -275,6 +283,7 @@ def to_query(
     per_document: bool = False,
     options: SearchOptions | None = None,
     history: Sequence[Turn] = (),
+    cache: bool = True,
 ) -> Query:
     """A query, with what the request's headers say."""
     chosen = filters or SearchFilters()
@@ -296,6 +305,7 @@ def to_query(
         rerank=rerank,
         per_document=per_document,
         elsewhere=collection is None,
+        cache=cache,
         principals=context.principals(request),
         request_id=context.request_id(request),
         deadline=context.deadline(request),
@@ -315,6 +325,7 @@ async def _search(call: Call[SearchRequest, NoParams]) -> SearchResponse:
         filters=body.filters,
         options=body.options,
         history=body.history,
+        cache=body.cache,
     )
 
     async def work() -> SearchResult:

@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from smartypants.protocols import BlobStore, Vectors, VectorStore
 from smartypants.settings import Settings
-from smartypants.types import AnswerEvent, Delta, Message, Query, SamplingParams, SearchResult
+from smartypants.types import (
+    AnswerEvent,
+    AnswerMode,
+    Delta,
+    Message,
+    Query,
+    SamplingParams,
+    SearchResult,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class AnswerRequest:
 
     query: Query
     sampling: SamplingParams
+    mode: AnswerMode = "generated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +54,5 @@ class Services:
     generate: Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Delta, None]]
     embed: Callable[[Sequence[str]], Awaitable[Vectors]]
     readiness: Callable[[], Awaitable[dict[str, Readiness]]]
+    collectors: Sequence[Collector] = ()
+    """What else Prometheus may know."""

@@ -54,13 +54,18 @@ def acl_key(principals: Iterable[str]) -> str:
 
 def allowed_acl_ids(engine: Engine, principals: Iterable[str]) -> tuple[int, ...]:
     """The ids that a caller with these principals may read, ascending."""
+    with reading(engine) as connection:
+        return allowed_ids(connection, principals)
+
+
+def allowed_ids(connection: Connection, principals: Iterable[str]) -> tuple[int, ...]:
+    """As `allowed_acl_ids`, in a transaction of the caller's."""
     wanted = sorted({PUBLIC, *filter(_possible, principals)})
     allowed: set[int] = set()
-    with reading(engine) as connection:
-        for start in range(0, len(wanted), BATCH):
-            part = acl_principals.c.principal.in_(wanted[start : start + BATCH])
-            query = select(acl_principals.c.acl_id).where(part).distinct()
-            allowed.update(connection.execute(query).scalars())
+    for start in range(0, len(wanted), BATCH):
+        part = acl_principals.c.principal.in_(wanted[start : start + BATCH])
+        query = select(acl_principals.c.acl_id).where(part).distinct()
+        allowed.update(connection.execute(query).scalars())
     return tuple(sorted(allowed))
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Never
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
+from smartypants.ledger import acls
 from smartypants.ledger.columns import fit
-from smartypants.ledger.database import lock, reading, upsert
+from smartypants.ledger.database import lock, reading, snapshot, upsert
 from smartypants.ledger.schema import (
     collections,
     documents,
@@ -23,6 +26,7 @@ from smartypants.ledger.schema import (
     staged,
     versions,
 )
+from smartypants.types import stable_id
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MAX_SLUG = 100
@@ -39,6 +43,15 @@ class Collection:
     dimension: int
     epoch: int
     created_at: float
+
+    @property
+    def standing(self) -> str:
+        """Names what searches can see: it changes with all that changes that.
+
+        The time is part of it because one that was forgotten and made again has the old name
+        and counts its epochs from 0 once more.
+        """
+        return stable_id(self.name, self.physical, repr(self.created_at), self.epoch)
 
 
 def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -> Collection:
@@ -90,9 +103,36 @@ def check_model(collection: Collection, embedding_model: str) -> None:
 def get(engine: Engine, name: str) -> Collection:
     """Raises `CollectionNotFound`, whose hint names those that exist."""
     with reading(engine) as connection:
-        row = connection.execute(select(collections).where(collections.c.name == name)).first()
-    if row is not None:
-        return Collection(**row._mapping)
+        found = _find(connection, name)
+    return found or _missing(engine, name)
+
+
+def standing(engine: Engine, name: str) -> str | None:
+    """`Collection.standing` as it is now; None if there is no such collection any more."""
+    with reading(engine) as connection:
+        found = _find(connection, name)
+    return None if found is None else found.standing
+
+
+def readable(
+    engine: Engine, name: str, principals: Iterable[str]
+) -> tuple[Collection, tuple[int, ...]]:
+    """The collection and the ACL ids that a caller may read, both as of one moment.
+
+    Raises `CollectionNotFound`.
+    """
+    with snapshot(engine) as connection:
+        found = _find(connection, name)
+        allowed = acls.allowed_ids(connection, principals)
+    return found or _missing(engine, name), allowed
+
+
+def _find(connection: Connection, name: str) -> Collection | None:
+    row = connection.execute(select(collections).where(collections.c.name == name)).first()
+    return None if row is None else Collection(**row._mapping)
+
+
+def _missing(engine: Engine, name: str) -> Never:
     known = ", ".join(item.name for item in every(engine)) or "none yet"
     raise CollectionNotFound(
         f"There is no collection {name!r}.",

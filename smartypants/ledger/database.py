@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select
@@ -11,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from smartypants.ledger.engines import connect
 from smartypants.ledger.migrating import migrate
 
-__all__ = ["BATCH", "connect", "lock", "migrate", "reading", "upsert"]
+__all__ = ["BATCH", "connect", "lock", "migrate", "reading", "snapshot", "upsert"]
 
 BATCH = 500
 """Rows a statement: below the parameter limits of SQLite and PostgreSQL."""
@@ -20,6 +21,21 @@ BATCH = 500
 def reading(engine: Engine) -> Connection:
     """A connection for SELECTs: each statement sees the latest commit, no lock is held."""
     return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection for SELECTs that all see the ledger as of one moment; no lock is held."""
+    if engine.dialect.name == "postgresql":
+        with engine.execution_options(isolation_level="REPEATABLE READ").connect() as connection:
+            yield connection
+        return
+    with reading(engine) as connection:
+        connection.exec_driver_sql("BEGIN")  # deferred: it never waits for the writer
+        try:
+            yield connection
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
 
 
 def upsert(engine: Engine, table: Table, rows: list[dict[str, Any]], *update: str) -> Any:

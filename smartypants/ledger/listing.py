@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 from sqlalchemy import Engine, RowMapping, select
 
 from smartypants.ledger import acls, relations
-from smartypants.ledger.collections import hold
+from smartypants.ledger.collections import hold, move_epoch
 from smartypants.ledger.columns import fit
 from smartypants.ledger.database import BATCH, lock, reading, upsert
 from smartypants.ledger.schema import documents, sources
@@ -107,30 +107,65 @@ def list_documents(
     whole = [by_id[key] for key in sorted(by_id)]
     for start in range(0, len(whole), BATCH):
         part = whole[start : start + BATCH]
-        ids = [ref.document_id for ref in part]
-        with engine.begin() as connection:
-            hold(connection, collection)
-            # Documents are new to one listing of their source at a time, and whoever changes a
-            # known one waits: what is read here is still true when it is written.
-            lock(connection, sources, {ref.source_id for ref in part})
-            distinct = sorted({ref.principals for ref in part}, key=acls.acl_key)
-            acl_ids = {item: acls.acl_id(connection, item) for item in distinct}
-            lock(connection, documents, ids)
-            known = {
-                row["id"]: row
-                for row in connection.execute(
-                    select(documents).where(documents.c.id.in_(ids))
-                ).mappings()
-            }
-            rows = []
-            for ref in part:
-                row = known.get(ref.document_id)
-                due = row is None or _due(row, ref, max_attempts)
-                pending, unchanged = pending + due, unchanged + (not due)
-                rows.append(_row(ref, row, due, collection, job_id, acl_ids[ref.principals]))
-            connection.execute(upsert(engine, documents, rows, *_LISTED_COLUMNS))
-            relations.state(connection, part)
+        listed = _list_part(engine, part, collection, job_id, max_attempts, moving=False)
+        if listed is None:
+            listed = _list_part(engine, part, collection, job_id, max_attempts, moving=True)
+        assert listed is not None
+        pending, unchanged = pending + listed.pending, unchanged + listed.unchanged
     return Listed(pending, unchanged)
+
+
+def _list_part(
+    engine: Engine,
+    part: Sequence[DocumentRef],
+    collection: str,
+    job_id: str,
+    max_attempts: int,
+    *,
+    moving: bool,
+) -> Listed | None:
+    """One transaction. None, and nothing is changed, if searches would see the change and the
+    epoch is not `moving`: it has to move first (see `move_epoch`), and rarely has to."""
+    pending = unchanged = 0
+    ids = [ref.document_id for ref in part]
+    with engine.begin() as connection:
+        hold(connection, collection)
+        if moving:
+            move_epoch(connection, collection)
+        # Documents are new to one listing of their source at a time, and whoever changes a
+        # known one waits: what is read here is still true when it is written.
+        lock(connection, sources, {ref.source_id for ref in part})
+        distinct = sorted({ref.principals for ref in part}, key=acls.acl_key)
+        acl_ids = {item: acls.acl_id(connection, item) for item in distinct}
+        lock(connection, documents, ids)
+        known = {
+            row["id"]: row
+            for row in connection.execute(
+                select(documents).where(documents.c.id.in_(ids))
+            ).mappings()
+        }
+        rows = []
+        for ref in part:
+            row = known.get(ref.document_id)
+            due = row is None or _due(row, ref, max_attempts)
+            pending, unchanged = pending + due, unchanged + (not due)
+            new = _row(ref, row, due, collection, job_id, acl_ids[ref.principals])
+            if not moving and row is not None and _seen(row, new):
+                connection.rollback()
+                return None
+            rows.append(new)
+        connection.execute(upsert(engine, documents, rows, *_LISTED_COLUMNS))
+        relations.state(connection, part)
+    return Listed(pending, unchanged)
+
+
+_SEEN_COLUMNS = ("name", "media_type", "metadata", "acl_id")
+
+
+def _seen(row: RowMapping, new: Mapping[str, Any]) -> bool:
+    """Whether searches, which show the document, will show or find it otherwise."""
+    shown = row["indexed_version"] is not None and row["state"] != DocumentState.DELETED
+    return shown and any(row[name] != new[name] for name in _SEEN_COLUMNS)
 
 
 _LISTED_COLUMNS = (

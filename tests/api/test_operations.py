@@ -134,6 +134,8 @@ def test_openapi_examples_are_accepted(client, document, services):
         response = client.post(path, json=example)
         if path in ("/v1/chat/completions", "/v1/embeddings"):
             assert response.json()["code"] == "model_not_found"  # another is served here
+        elif path == "/v1/feedback":
+            assert response.json()["code"] == "document_not_found"  # it names one
         else:
             assert response.status_code < 300, response.text
 

@@ -51,7 +51,8 @@ def test_search_passes_the_query_on(client, backend):
 
 def test_search_response(client):
     body = client.post("/v1/search", json={"query": "x"}, headers={"X-Request-Id": "r1"}).json()
-    assert set(body) == {"hits", "understood", "trace", "skipped", "timings_ms", "request_id"}
+    names = {"hits", "understood", "trace", "skipped", "timings_ms", "cached", "request_id"}
+    assert set(body) == names
     assert (body["understood"], body["trace"]) == (None, [])
     assert body["hits"] == [
         {
