@@ -140,15 +140,14 @@ class Play:
 
     @staticmethod
     def _between(story: Story, caller: str, began: int, ended: int) -> set[object]:
-        """A write is two transactions, the version and then the colour. A version that is
-        committed after the search asked for passages, and before it asked the ledger which of
-        them show, leaves nothing of the document to show."""
+        """A write is two transactions, the version and then the colour. And a document that
+        changes between what a search asks first (who may read what, which passages fit) and
+        what it asks last (which of them show) may be missing from it."""
         found: set[object] = set()
         for old, new in itertools.pairwise(story.possible(began, ended)):
             if old is not None and new is not None:
                 found.add(visible((new[0], new[1], old[2]), caller))
-            if new is not None and (old is None or old[0] != new[0]):
-                found.add(None)
+            found.add(None)
         return found
 
 
