@@ -59,7 +59,7 @@ format: install ## Format the code.
 	@$(BIN)/ruff check --fix .
 
 bench: install ## Run the quick benchmarks.
-	@for name in quality ingest search answer chaos scaling fuzz_documents; do $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
+	@for name in quality ingest search answer answers_quality semantic_cache chaos scaling fuzz_documents; do $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
 
 docs: install ## Write the generated parts of docs/ anew.
 	@$(BIN)/python -m smartypants.configuration docs/configuration.md

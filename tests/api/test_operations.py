@@ -160,4 +160,4 @@ def test_metrics_of_what_stands_behind_the_app(remade):
     counters = CacheCounters()
     counters.note("search", "hit")
     client = remade(collectors=counters.collectors)
-    assert samples(client)["smartypants_cache_requests_total", "search", "hit"] == 1
+    assert samples(client)["smartypants_cache_requests_total", "hit", "search"] == 1
