@@ -113,7 +113,9 @@ def data_dir(reuse: Path | None) -> Iterator[Path]:
 
 
 def own_settings(folder: Path, **sections: Any) -> Settings:
-    """The settings as they are, but with a data directory and ports of our own."""
+    """The settings as they are, but with a data directory and ports of our own, and without
+    caches, which would answer what is asked twice."""
+    sections.setdefault("cache", {"kind": "none", "query_vectors": 0})
     return Settings(
         data_dir=folder,
         http={"port": _free_port(_HTTP_PORT, _HAPROXY_STATS)},

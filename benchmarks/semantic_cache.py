@@ -2,8 +2,8 @@
 
 The cache holds every question of XQuAD (English). Three kinds of questions come after:
 
-- paraphrases: `data/paraphrases.jsonl`, written by hand for 190 of them. A hit is right if what
-  was found has the same answer in the same paragraph.
+- paraphrases: `data/paraphrases.jsonl`, written for 190 of them, by a language model. A hit is
+  right if what was found has the same answer in the same paragraph.
 - others: each question while it is not in the cache itself, most with several about the same
   paragraph left in it. A hit is wrong, unless what was found has the same answer there.
 - altered: the 190 with one particular changed by rule: a number, a name, a negation, or a word
@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +75,14 @@ def main() -> None:
         cached, paraphrases = load(options.data)
         kinds = {"paraphrases": paraphrases, "others": cached}
         kinds |= {name: list(altered(cached, paraphrases, name)) for name in ALTERATIONS}
-        for names in ("typed", "lower"):
+        for names in ("typed",) if options.quick else ("typed", "lower"):
             change: Callable[[str], str] = str if names == "typed" else str.lower
-            vectors = embedder.embed([change(item.text) for item in cached])
+            texts = dict.fromkeys(change(q.text) for items in kinds.values() for q in items)
+            vectors = dict(zip(texts, embedder.embed(list(texts)), strict=True))
+            matrix = np.stack([vectors[change(item.text)] for item in cached])
             held = [particulars(change(item.text)) for item in cached]
             asked = {
-                kind: Asked(items, embedder.embed([change(q.text) for q in items]) @ vectors.T)
+                kind: Asked(items, np.stack([vectors[change(q.text)] for q in items]) @ matrix.T)
                 for kind, items in kinds.items()
             }
             for checked in (True, False):
@@ -198,13 +201,14 @@ def _nearest(
     without: int,
 ) -> int | None:
     """As `SemanticIndex.find` chooses."""
-    mine = particulars(text)
-    for place in np.argsort(-similar):
-        if similar[place] < threshold:
-            return None
-        if place != without and (held is None or held[place].agree(mine)):
+    near = np.flatnonzero(similar >= threshold)
+    for place in near[np.argsort(-similar[near])].tolist():
+        if place != without and (held is None or held[place].agree(_particulars(text))):
             return int(place)
     return None
+
+
+_particulars = cache(particulars)
 
 
 if __name__ == "__main__":

@@ -18,18 +18,16 @@ from smartypants.types import SearchHit
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the regression sees; cosines from -1 to 1, the rest shares."""
+    """What the regression sees."""
 
     similarity: float
-    """Of the closest passage to the question, in meaning."""
+    """Cosine of the question and the passage closest to it, -1 to 1."""
     coverage: float
-    """The most of the question's terms that one passage has."""
-    sentence_coverage: float
-    """The most that one sentence and its neighbours have."""
+    """The most of the question's terms that one sentence and its neighbours have, 0 to 1."""
 
 
-COEFFICIENTS = Features(similarity=6.0, coverage=1.0, sentence_coverage=1.0)
-INTERCEPT = -2.0
+COEFFICIENTS = Features(similarity=6.91, coverage=1.55)
+INTERCEPT = -4.14
 
 
 def answerability(question: str, hits: Sequence[SearchHit]) -> float:
@@ -44,9 +42,8 @@ def answerability(question: str, hits: Sequence[SearchHit]) -> float:
 def features(question: str, hits: Sequence[SearchHit]) -> Features:
     wanted = asked_terms(question)
     similarity = max((hit.scores.get("dense", 0.0) for hit in hits), default=0.0)
-    coverage = max((_share(wanted, hit.chunk.searched_text) for hit in hits), default=0.0)
-    nearby = max((_share(wanted, part) for hit in hits for part in _windows(hit)), default=0.0)
-    return Features(similarity, coverage, nearby)
+    parts = (part for hit in hits for part in _windows(hit))
+    return Features(similarity, max((_share(wanted, part) for part in parts), default=0.0))
 
 
 def _share(wanted: frozenset[str], text: str) -> float:

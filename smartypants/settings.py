@@ -310,7 +310,7 @@ class AnswerSettings(Section):
     context_tokens: PositiveInt = Field(1200, description="Prompt tokens for passages, at most.")
     max_tokens: PositiveInt = Field(128, description="Tokens of an answer, at most.")
     min_answerability: Share = Field(
-        0.5,
+        0.35,
         description="If the passages are less likely to hold an answer, by an estimate without a "
         "model call, the answer is `not found`. 0: never. See docs/answers.md.",
     )

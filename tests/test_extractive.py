@@ -72,7 +72,7 @@ def test_what_fits_better_is_likelier_to_hold_the_answer() -> None:
     )
     assert answerability(QUESTION, []) == 0.0
     seen = features(QUESTION, good)
-    assert (seen.similarity, seen.coverage) == (0.7, 2 / 3)
+    assert (seen.similarity, seen.coverage) == (0.7, 2 / 3)  # "long" is nowhere
 
 
 @pytest.mark.parametrize(

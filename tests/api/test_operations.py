@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from smartypants.api.app import TABLE, create_app
 from smartypants.api.services import Readiness
+from smartypants.caching.counters import CacheCounters
 from smartypants.ledger.database import connect
 from tests.api.test_documents import NOTE, upload
 
@@ -155,3 +156,10 @@ def test_docs_need_no_internet(client):
             assert response.status_code == 200
             assert len(response.content) > 10_000
     assert json.dumps("openapi.json") in page
+
+
+def test_metrics_of_what_stands_behind_the_app(remade):
+    counters = CacheCounters()
+    counters.note("search", "hit")
+    client = remade(collectors=counters.collectors)
+    assert samples(client)["smartypants_cache_requests_total", "hit", "search"] == 1

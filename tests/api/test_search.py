@@ -333,3 +333,25 @@ def test_answer_events_are_closed(remade, stream):
     response = client.post("/v1/answers", json={"question": "x", "stream": stream})
     assert response.status_code == 200
     assert found.closed == 1
+
+
+def test_caches_and_the_language_model_can_be_left_out(client, backend):
+    found = client.post("/v1/search", json={"query": "x", "cache": False}).json()
+    assert found["cached"] is False
+    assert backend.queries[-1].cache is False
+    body = {"question": "x", "mode": "extractive", "cache": False}
+    answer = client.post("/v1/answers", json=body).json()
+    request = backend.answers[-1]
+    assert (request.mode, request.query.cache) == ("extractive", False)
+    assert (answer["mode"], answer["cached"], answer["supported_share"]) == ("generated", False, 1)
+    client.post("/v1/answers", json={"question": "x"})
+    assert (backend.answers[-1].mode, backend.answers[-1].query.cache) == ("generated", True)
+    assert client.post("/v1/answers", json={"question": "x", "mode": "guess"}).status_code == 422
+
+
+def test_what_was_kept_is_said(remade):
+    async def search(_):
+        return replace(RESULT, cached=True)
+
+    client = remade(search=search)
+    assert client.post("/v1/search", json={"query": "x"}).json()["cached"] is True

@@ -1,0 +1,312 @@
+"""What answers are worth: saying that there is none, citations, extractive answers.
+
+No answer: mtrag-un. Answerable: last turns whose passages are in the corpus. The texts of its 97
+unanswerable last turns are not in our copy of the set, so two stand-ins take their place:
+`refused`, user turns in the histories that the annotated agent answered by saying that the
+documents don't tell; and `goldless`, the answerable questions, searched with all their passages
+taken out. Turns are asked as they are, not rewritten. The regression is fitted on one half of
+the conversations against `refused` and reported on the other half. Search: exact dense and BM25,
+fused as in the product, `answers.top_k` hits.
+
+Extractive: XQuAD (English), the share of questions whose answer, word for word, is in the first
+1, 2, 3 sentences, chosen by terms (the product) or by vectors.
+
+Citations: with `--generate N`, the language model answers the first N XQuAD questions; the share
+of sentences with a citation, and of citations that are text of their document. Passages in two
+orders; a model of 135 M parameters is no measure of orders, the figures only show the effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import astuple, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from benchmarks import _beir, _common
+from benchmarks._common import Figures
+from benchmarks._offline import Asked, OfflineIndex
+from smartypants import answering, wiring
+from smartypants.answerability import COEFFICIENTS, INTERCEPT, features
+from smartypants.citing import Aligner, CitationStream, is_text_of
+from smartypants.extractive import extract
+from smartypants.packing import best_at_the_ends, pack
+from smartypants.prompts import answer_messages
+from smartypants.protocols import LLM, Embedder, Engine
+from smartypants.sentences import spans
+from smartypants.settings import AnswerSettings, Settings
+from smartypants.types import SamplingParams, SearchHit
+
+THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+_REFUSAL = re.compile(
+    r"^\W*(?:I'?m|I am|unfortunately|sorry|my apologies|I apologi[sz]e|I do ?n[o']t|I don’t|"
+    r"I cannot|I can ?not|I can't|I have no|there is no (?:specific )?information|"
+    r"the documents? do(?:es)?)\b.*\b(?:not|no|n't|sorry|unable)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_MAX_REFUSAL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A question, whether the passages answer it, and what is taken out of them before."""
+
+    kind: str
+    conversation: str
+    text: str
+    without: frozenset[str] = frozenset()
+
+    @property
+    def training(self) -> bool:
+        return hashlib.blake2b(self.conversation.encode(), digest_size=1).digest()[0] % 2 == 0
+
+
+def main() -> None:
+    parser = _common.arguments("answers_quality", __doc__)
+    parser.add_argument("--data", type=Path, default=_common.DATA, metavar="DIR",
+                        help="the folder that has mtrag-un and xquad")  # fmt: skip
+    parser.add_argument("--generate", type=int, default=0, metavar="N")
+    options = parser.parse_args()
+    figures: Figures = {}
+    with _common.data_dir(options.reuse) as folder:
+        settings = _common.own_settings(folder)
+        embedder = wiring.make_embedder(settings, workers=1)
+        if not options.quick:
+            figures |= no_answer(options.data / "mtrag-un", embedder, settings.answers)
+        figures |= extractive(options.data / "xquad", embedder, settings.answers)
+        if options.generate:
+            figures |= generated(options.data / "xquad", embedder, settings, options.generate)
+    table = Table("figure", "value", title="Answers")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.3f}")
+    _common.show(table)
+    _common.write_json(options.json, figures)
+
+
+# --- no answer -----------------------------------------------------------------------------
+
+
+def no_answer(folder: Path, embedder: Embedder, settings: AnswerSettings) -> Figures:
+    data = _beir.load(folder)
+    index = _index(data, embedder)
+    judged = list(_judged(folder, data))
+    vectors = embedder.embed([item.text for item in judged])
+    seen = np.array(
+        [
+            astuple(features(item.text, index.search(Asked(item.text, vector),
+                                                     top_k=settings.top_k, without=item.without)))
+            for item, vector in zip(judged, vectors, strict=True)
+        ]
+    )  # fmt: skip
+    kinds = np.array([item.kind for item in judged])
+    training = np.array([item.training for item in judged])
+    used = training & (kinds != "goldless")
+    fitted = fit(seen[used], kinds[used] == "answerable")
+    product = np.array([INTERCEPT, *astuple(COEFFICIENTS)])
+    figures: Figures = {
+        f"no_answer.{kind}": float(np.sum(kinds == kind))
+        for kind in ("answerable", "refused", "goldless")
+    }
+    names = ("intercept", "similarity", "coverage")
+    figures |= {f"no_answer.fitted.{n}": float(v) for n, v in zip(names, fitted, strict=True)}
+    given = probability(product, seen)
+    for against in ("refused", "goldless"):
+        told = ~training & (kinds == against)
+        held = ~training & (kinds == "answerable")
+        figures[f"no_answer.{against}.auc"] = auc(given[held], given[told])
+        figures[f"no_answer.{against}.auc_similarity_alone"] = auc(seen[held, 0], seen[told, 0])
+        for threshold in THRESHOLDS:
+            refused = float(np.mean(given[told] < threshold))
+            false = float(np.mean(given[held] < threshold))
+            prefix = f"no_answer.{against}@{threshold}"
+            figures[f"{prefix}.told"] = refused
+            figures[f"{prefix}.false_refusals"] = false
+            figures[f"{prefix}.balanced_accuracy"] = (refused + 1 - false) / 2
+    return figures
+
+
+def _judged(folder: Path, data: _beir.RetrievalSet) -> Iterator[Judged]:
+    with gzip.open(folder / "answers.json.gz", "rt", encoding="utf-8") as file:
+        tasks: Mapping[str, Any] = json.load(file)
+    for key, text in data.queries.items():
+        if tasks[key]["answerability"] == "ANSWERABLE":
+            conversation = key.split("_")[0]
+            yield Judged("answerable", conversation, text)
+            yield Judged("goldless", conversation, text, frozenset(data.qrels[key]))
+    for key, task in tasks.items():
+        turns = task["history"]
+        for (speaker, text), (_, answer) in pairwise(turns):
+            if speaker == "user" and len(answer) < _MAX_REFUSAL and _REFUSAL.search(answer):
+                yield Judged("refused", key.split("_")[0], text)
+
+
+def fit(seen: NDArray[np.float64], answered: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Logistic regression by Newton's method, classes weighted alike: intercept, then weights."""
+    design = np.column_stack([np.ones(len(seen)), seen])
+    weight = np.where(answered, 0.5 / answered.mean(), 0.5 / (~answered).mean())
+    found = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-design @ found))
+        gradient = design.T @ (weight * (answered - p)) - 1e-3 * found
+        hessian = (design.T * (weight * p * (1 - p))) @ design + 1e-3 * np.eye(len(found))
+        found = found + np.linalg.solve(hessian, gradient)
+    return np.asarray(found)
+
+
+def probability(
+    coefficients: NDArray[np.float64], seen: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-(coefficients[0] + seen @ coefficients[1:]))))
+
+
+def auc(above: NDArray[np.float64], below: NDArray[np.float64]) -> float:
+    """The chance that one of `above` is greater than one of `below`, ties counting half."""
+    pairs = above[:, None] - below[None, :]
+    return float(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
+
+
+# --- extractive ----------------------------------------------------------------------------
+
+
+def extractive(folder: Path, embedder: Embedder, settings: AnswerSettings) -> Figures:
+    data, answers = _beir.load(folder), _beir.answers(folder)
+    index = _index(data, embedder)
+    texts = list(data.queries.values())
+    vectors = embedder.embed(texts)
+    places = {
+        passage.text[start:end]: 0 for passage in data.corpus for start, end in spans(passage.text)
+    }
+    places = {text: place for place, text in enumerate(places)}
+    sentences = embedder.embed(list(places))
+    chosen: dict[str, Callable[[str, int, Sequence[SearchHit]], list[str]]] = {
+        "terms": lambda text, _, hits: [c.passage for c in extract(text, hits, sentences=3)],
+        "vectors": lambda _, number, hits: sorted(
+            dict.fromkeys(
+                hit.chunk.text[a:b] for hit in hits for a, b in spans(hit.chunk.text)
+            ),
+            key=lambda part: -float(sentences[places[part]] @ vectors[number]),
+        )[:3],
+    }  # fmt: skip
+    got: dict[tuple[str, int], int] = {(how, k): 0 for how in chosen for k in (1, 2, 3)}
+    refused = genuine = cited = 0
+    for number, (key, text) in enumerate(data.queries.items()):
+        hits = index.search(Asked(text, vectors[number]), top_k=settings.top_k)
+        refused += not answering.relevant(text, hits, settings=settings)
+        for citation in extract(text, hits, sentences=3):
+            cited += 1
+            genuine += any(is_text_of(citation, hit) for hit in hits)
+        for how, choose in chosen.items():
+            parts = choose(text, number, hits)
+            for k in (1, 2, 3):
+                got[how, k] += any(_plain(answers[key]) in _plain(part) for part in parts[:k])
+    figures = {f"extractive.{how}.answer@{k}": n / len(texts) for (how, k), n in got.items()}
+    figures["extractive.genuine"] = genuine / cited
+    figures["no_answer.xquad.false_refusals"] = refused / len(texts)
+    return figures
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _index(data: _beir.RetrievalSet, embedder: Embedder) -> OfflineIndex:
+    texts = [f"{passage.title} {passage.text}".strip() for passage in data.corpus]
+    return OfflineIndex(data.corpus, embedder.embed(texts))
+
+
+# --- generated -----------------------------------------------------------------------------
+
+ORDERS: Mapping[str, Callable[[Sequence[SearchHit]], list[SearchHit]]] = {
+    "ends": best_at_the_ends,
+    "best_last": lambda hits: list(hits)[::-1],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One generated answer."""
+
+    text: str
+    sentences: int
+    supported: int
+    citations: int
+    genuine: int
+
+
+def generated(folder: Path, embedder: Embedder, settings: Settings, number: int) -> Figures:
+    data, answers = _beir.load(folder), _beir.answers(folder)
+    index = _index(data, embedder)
+    step = max(len(data.queries) // number, 1)
+    asked = dict(list(data.queries.items())[::step][:number])
+    vectors = embedder.embed(list(asked.values()))
+    count_tokens = wiring.token_counter(settings)
+    packed = {}
+    for (key, text), vector in zip(asked.items(), vectors, strict=True):
+        hits = index.search(Asked(text, vector), top_k=settings.answers.top_k)
+        budget = settings.answers.context_tokens
+        packed[key] = pack(hits, budget=budget, count_tokens=count_tokens)
+
+    async def everything() -> Figures:
+        llm = wiring.make_llm(settings)
+        figures: Figures = {}
+        try:
+            for name, order in ORDERS.items():
+                slots = asyncio.Semaphore(8)
+                jobs = [
+                    say(llm, slots, asked[key], hits, order(hits), settings.answers)
+                    for key, hits in packed.items()
+                ]
+                found = dict(zip(packed, await asyncio.gather(*jobs), strict=True))
+                right = [_plain(answers[key]) in _plain(said.text) for key, said in found.items()]
+                sentences = sum(said.sentences for said in found.values())
+                citations = sum(said.citations for said in found.values())
+                figures |= {
+                    f"generated.{name}.contains_answer": float(np.mean(right)),
+                    f"generated.{name}.sentences": float(sentences),
+                    f"generated.{name}.cited_share": sum(s.supported for s in found.values())
+                    / max(sentences, 1),
+                    f"generated.{name}.genuine": sum(s.genuine for s in found.values())
+                    / max(citations, 1),
+                }
+        finally:
+            if isinstance(llm, Engine):
+                llm.shutdown()
+        return figures
+
+    return asyncio.run(everything())
+
+
+async def say(
+    llm: LLM,
+    slots: asyncio.Semaphore,
+    question: str,
+    hits: Sequence[SearchHit],
+    ordered: Sequence[SearchHit],
+    settings: AnswerSettings,
+) -> Said:
+    stream = CitationStream(Aligner(hits, min_support=settings.min_support))
+    messages = answer_messages(question, ordered)
+    async with slots:
+        deltas = llm.generate(messages, SamplingParams(max_tokens=64), request_id=uuid4().hex)
+        async with aclosing(deltas):
+            async for delta in deltas:
+                list(stream.feed(delta.text))
+    list(stream.finish())
+    genuine = sum(any(is_text_of(c, hit) for hit in hits) for c in stream.citations)
+    return Said(stream.text, stream.sentences, stream.supported, len(stream.citations), genuine)
+
+
+if __name__ == "__main__":
+    main()

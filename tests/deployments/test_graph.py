@@ -1,0 +1,202 @@
+"""The graph over parts of this process: the ledger is real, so are planning and retrieval."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deployments.graph import Graph, Handles
+from smartypants.api.services import AnswerRequest
+from smartypants.errors import LLMUnavailable
+from smartypants.ledger.database import connect
+from smartypants.processing import process
+from smartypants.protocols import Vectors
+from smartypants.settings import Settings
+from smartypants.types import (
+    Answer,
+    AnswerEvent,
+    AnswerMode,
+    Delta,
+    Query,
+    SamplingParams,
+    SearchPlan,
+    SearchResult,
+)
+from tests.caching.searching import Collection
+
+COLOUR = {"colour": "red"}
+
+
+class Method:
+    """A deployment's method, called here."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def remote(self, *args: Any) -> Any:
+        return self._function(*args)
+
+
+class Stream:
+    """Deltas as Serve streams them."""
+
+    def __init__(self, deltas: AsyncIterator[Delta]) -> None:
+        self._deltas = deltas
+
+    def __aiter__(self) -> AsyncIterator[Delta]:
+        return self._deltas
+
+    def cancel(self) -> None:
+        pass
+
+
+class Part:
+    def __init__(self, **methods: Callable[..., Any]) -> None:
+        self.__dict__ |= {name: Method(function) for name, function in methods.items()}
+
+    def options(self, **_: Any) -> Part:
+        return self
+
+
+class World:
+    """A graph, and how often its parts were asked."""
+
+    def __init__(self, folder: Path, url: str, **sections: Any) -> None:
+        settings = Settings(
+            data_dir=folder, ledger={"url": url}, embedder={"model": "m"}, **sections
+        )
+        self.docs = Collection(connect(url), "docs", None)
+        self.searches = self.generations = 0
+        self.words: tuple[str, ...] | Exception = ("The fact of a ", "is v1 here.")
+        handles: Any = Handles(
+            query_processor=Part(process=self._process),  # type: ignore[arg-type]
+            retriever=Part(retrieve=self._retrieve),  # type: ignore[arg-type]
+            embedder=Part(embed=self._embed),  # type: ignore[arg-type]
+            llm=Part(generate=self._generate),  # type: ignore[arg-type]
+            job_runner=Part(),  # type: ignore[arg-type]
+            reranker=None,
+        )
+        self.settings = settings
+        self.graph = Graph(settings, handles)
+
+    async def _process(self, query: Query) -> SearchPlan:
+        return process(query, engine=self.docs.engine, settings=self.settings)
+
+    def _retrieve(self, plan: SearchPlan) -> Awaitable[SearchResult]:
+        self.searches += 1
+        return self.docs.find(plan)
+
+    async def _embed(self, text: str) -> Vectors:
+        vector: Vectors = np.ones(4, dtype=np.float32) / 2
+        return vector
+
+    def _generate(self, *_: Any) -> Stream:
+        self.generations += 1
+
+        async def deltas() -> AsyncIterator[Delta]:
+            if isinstance(self.words, Exception):
+                raise self.words
+            for word in self.words:
+                yield Delta(word)
+            yield Delta("", "stop", 5, 2)
+
+        return Stream(deltas())
+
+    def search(self, text: str, **more: Any) -> SearchResult:
+        return asyncio.run(self.graph.search(Query(text, "docs", **more)))
+
+    def ask(
+        self, text: str, mode: AnswerMode = "generated", temperature: float = 0.0, **more: Any
+    ) -> Answer:
+        request = AnswerRequest(
+            Query(text, "docs", **more), SamplingParams(temperature=temperature), mode
+        )
+
+        async def collect() -> list[AnswerEvent]:
+            return [event async for event in self.graph.answer(request)]
+
+        whole = asyncio.run(collect())[-1]
+        assert isinstance(whole, Answer)
+        return whole
+
+
+@pytest.fixture
+def world(tmp_path: Path, sqlite_ledger: str) -> World:
+    made = World(tmp_path, sqlite_ledger)
+    made.docs.write("a", "v1", ("public",), COLOUR)
+    return made
+
+
+def test_searches_and_answers_are_made_once(world: World) -> None:
+    assert [world.search("a v1").cached for _ in range(2)] == [False, True]
+    first, second = world.ask("a v1"), world.ask("a v1")
+    assert (first.cached, second.cached) == (False, True)
+    assert second.text == first.text
+    assert (world.searches, world.generations) == (1, 1)
+
+
+def test_a_commit_makes_them_anew(world: World) -> None:
+    world.ask("a v1")
+    world.docs.write("b", "v1", ("public",), COLOUR)
+    assert not world.ask("a v1").cached
+    assert len(world.search("a v1").hits) == 2
+
+
+@pytest.mark.parametrize(
+    "more", [{"cache": False}, {"temperature": 0.7}, {"mode": "extractive"}, {"top_k": 3}]
+)
+def test_what_was_made_otherwise_is_another_answer(world: World, more: dict[str, Any]) -> None:
+    world.ask("a v1")
+    assert not world.ask("a v1", **more).cached
+
+
+def test_extractive_answers_ask_no_model(world: World) -> None:
+    answer = world.ask("a v1", "extractive")
+    assert (answer.text, answer.mode, world.generations) == ("a v1 [1]", "extractive", 0)
+    assert world.ask("a v1", "extractive").cached
+
+
+def test_fallback_is_not_kept(world: World) -> None:
+    world.words = LLMUnavailable("It is down.")
+    assert world.ask("a v1").mode == "extractive"
+    world.words = ("It is up.",)
+    answer = world.ask("a v1")
+    assert (answer.mode, answer.cached, answer.text) == ("generated", False, "It is up.")
+
+
+def test_it_is_counted(world: World) -> None:
+    world.ask("a v1")
+    world.ask("a v1")
+    names = {}
+    for collector in world.graph.services().collectors:
+        for family in collector.collect():
+            for sample in family.samples:
+                names[sample.name, *sample.labels.values()] = sample.value
+    assert names["smartypants_cache_requests_total", "answer", "hit"] == 1
+    assert names["smartypants_cache_requests_total", "answer", "miss"] == 1
+    assert names["smartypants_answers_total", "generated", "yes", "stop", "yes"] == 1
+    said = [
+        names.get(("smartypants_answer_sentences_total", "generated", x)) for x in ("yes", "no")
+    ]
+    assert sum(value or 0 for value in said) == 1
+
+
+@pytest.mark.parametrize("kind", ["none", "memory"])
+def test_caches_can_be_switched_off(tmp_path: Path, sqlite_ledger: str, kind: str) -> None:
+    world = World(tmp_path, sqlite_ledger, cache={"kind": kind})
+    world.docs.write("a", "v1", ("public",), COLOUR)
+    assert [world.search("a").cached for _ in range(2)] == [False, kind == "memory"]
+
+
+def test_semantic_cache_is_off_until_asked_for(tmp_path: Path, sqlite_ledger: str) -> None:
+    for enabled in (False, True):
+        world = World(tmp_path, sqlite_ledger, cache={"semantic": {"enabled": enabled}})
+        world.docs.write("a", "v1", ("public",), COLOUR)
+        world.search("how old is a")
+        # All vectors are the same here.
+        assert world.search("what age has a").cached == enabled
