@@ -85,9 +85,9 @@ class World:
         self.graph = Graph(settings, handles)
 
     async def _process(self, query: Query) -> SearchPlan:
-        return process(query, engine=self.docs.engine, settings=self.settings)
+        return await process(query, engine=self.docs.engine, settings=self.settings)
 
-    def _retrieve(self, plan: SearchPlan) -> Awaitable[SearchResult]:
+    def _retrieve(self, plan: SearchPlan, _: object) -> Awaitable[SearchResult]:
         self.searches += 1
         return self.docs.find(plan)
 
