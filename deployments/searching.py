@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from ray.exceptions import RayError
 
@@ -16,7 +17,7 @@ from smartypants.admission import Admission, Estimate, Gate
 from smartypants.caching.keys import Models, search_key
 from smartypants.caching.results import ResultCache
 from smartypants.caching.vectors import QueryVectors
-from smartypants.choices import Choice
+from smartypants.choices import BUSY, Choice
 from smartypants.errors import DeadlineExceeded, Overloaded, SmartyPantsError, Unavailable
 from smartypants.finishing import finish
 from smartypants.processing import normalise
@@ -26,8 +27,8 @@ from smartypants.reranking import rerank
 from smartypants.settings import Settings
 from smartypants.types import Query, SearchHit, SearchPlan, SearchResult, Understanding
 
-SHED_RERANK = 0.5
-"""The share of a caller's time that waiting may take before reranking is left out."""
+SHED_RERANK, SHED_EXPANSION = 0.5, 0.75
+"""The share of a caller's time that waiting and work may take before a step is left out."""
 
 
 class Searching:
@@ -60,15 +61,15 @@ class Searching:
         async with self._admitted(query) as admission:
             guessing = asyncio.create_task(self._guess(query))
             try:
-                plan = await self._plan(query)
+                plan = await self._plan(query, admission)
                 return await self._search(plan, admission, guessing)
             finally:
                 guessing.cancel()
 
     async def plan(self, query: Query) -> SearchPlan:
         """What the query processor makes of it."""
-        async with self._admitted(query):
-            return await self._plan(query)
+        async with self._admitted(query) as admission:
+            return await self._plan(query, admission)
 
     async def planned(self, plan: SearchPlan) -> SearchResult:
         """The rest of a search."""
@@ -89,7 +90,9 @@ class Searching:
                     raise Overloaded("The deadline passed in a queue.", "Try again later.") from exc
                 raise
 
-    async def _plan(self, query: Query) -> SearchPlan:
+    async def _plan(self, query: Query, admission: Admission) -> SearchPlan:
+        if admission.load > SHED_EXPANSION:
+            query = replace(query, shed=("expansion",))
         plan: SearchPlan = await call(
             lambda: self._handles.query_processor.process.remote(query), deadline=query.deadline
         )
@@ -164,7 +167,7 @@ class Searching:
         if not plan.rerank:
             return Choice.NOT_ASKED_FOR
         if admission.load > SHED_RERANK:
-            return "the system is busy"
+            return BUSY
         if self._reranking.high > left(plan.query.deadline, float("inf")):
             return "the deadline leaves no time for it"
         return None

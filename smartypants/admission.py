@@ -93,13 +93,13 @@ class Gate:
             raise _overloaded(max(late, self._interval.mean))
         if self._full:
             await self._turn()
+            left = budget_s - (self._clock() - arrived)
+            if self._service.high > left:
+                self._pass_on()
+                raise _overloaded(self._service.high - left)
         else:
             self._working += 1
         began = self._clock()
-        left = budget_s - (began - arrived)
-        if began > arrived and self._service.high > left:
-            self._pass_on()
-            raise _overloaded(self._service.high - left)
         try:
             yield Admission(min(expected / budget_s, 1.0) if budget_s > 0 else 1.0)
             self._service.add(self._clock() - began)

@@ -23,6 +23,10 @@ class Choice(StrEnum):
     NOT_ASKED_FOR = "not asked for"
 
 
+BUSY = "the system is busy"
+"""No choice of anybody's."""
+
+
 def chosen(reason: str) -> bool:
     """Whether a reason is one of these."""
     return reason in frozenset(Choice)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Engine
 
-from smartypants.choices import Choice
+from smartypants.choices import BUSY, Choice
 from smartypants.errors import CollectionNotFound, ValidationFailed
 from smartypants.ledger import collections, documents, listing, recipes
 from smartypants.ledger.collections import Collection
@@ -241,6 +241,9 @@ async def _expand(draft: _Draft, helpers: Helpers) -> None:
         return
     if draft.recipe.dense_weight == 0:
         draft.recorder.skip("expansion", Choice.NO_DENSE_LEG)
+        return
+    if "expansion" in draft.query.shed:
+        draft.recorder.skip("expansion", BUSY)
         return
     with draft.recorder.step("expansion") as note:
         reply = await ask_in_time(

@@ -229,6 +229,8 @@ class Query:
     request_id: str = ""
     deadline: float | None = None
     """Unix time in seconds after which nobody waits for the result."""
+    shed: tuple[str, ...] = ()
+    """Steps that are left out because the system is busy."""
     cache: bool = True
     """Whether a result made before may be given, and this one kept."""
 

@@ -143,3 +143,14 @@ def test_work_that_fails_frees_its_place() -> None:
         assert gate.working == 0
 
     virtual_time.run(main())
+
+
+def test_where_there_is_room_a_short_deadline_is_tried() -> None:
+    async def main() -> None:
+        gate = Gate(1, most_waiting=10)  # with a clock that moves between two calls
+        async with gate.admitted(60.0):
+            await asyncio.sleep(0.01)
+        async with gate.admitted(0.001):
+            pass
+
+    asyncio.run(main())

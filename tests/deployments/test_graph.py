@@ -66,7 +66,9 @@ class Part:
 class World:
     """A graph, and how often its parts were asked."""
 
-    def __init__(self, folder: Path, url: str, **sections: Any) -> None:
+    def __init__(
+        self, folder: Path, url: str, scores: Callable[..., Any] | None = None, **sections: Any
+    ) -> None:
         settings = Settings(
             data_dir=folder, ledger={"url": url}, embedder={"model": "m"}, **sections
         )
@@ -79,7 +81,7 @@ class World:
             embedder=Part(embed=self._embed),  # type: ignore[arg-type]
             llm=Part(generate=self._generate),  # type: ignore[arg-type]
             job_runner=Part(),  # type: ignore[arg-type]
-            reranker=None,
+            reranker=scores and Part(scores=scores),  # type: ignore[arg-type]
         )
         self.settings = settings
         self.graph = Graph(settings, handles)
