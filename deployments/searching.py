@@ -166,10 +166,10 @@ class Searching:
             return Choice.NO_RERANKER
         if not plan.rerank:
             return Choice.NOT_ASKED_FOR
-        if admission.load > SHED_RERANK:
-            return BUSY
         if self._reranking.high > left(plan.query.deadline, float("inf")):
             return "the deadline leaves no time for it"
+        if admission.load > SHED_RERANK:
+            return BUSY
         return None
 
     async def _rerank(

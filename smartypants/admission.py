@@ -42,8 +42,8 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A place; `load` is the share of the caller's time that waiting and work will take, as far
-    as is known: near 1 it is wise to leave out what can be left out."""
+    """A place; `load` is the share of the caller's time that waiting and work were to take on
+    arrival, 0 where there was room: near 1 it is wise to leave out what can be left out."""
 
     load: float
 
@@ -91,7 +91,9 @@ class Gate:
         late = expected - budget_s
         if self._full and (late > 0 or len(self._waiting) >= self._most_waiting):
             raise _overloaded(max(late, self._interval.mean))
+        load = 0.0
         if self._full:
+            load = min(expected / budget_s, 1.0)
             await self._turn()
             left = budget_s - (self._clock() - arrived)
             if self._service.high > left:
@@ -101,7 +103,7 @@ class Gate:
             self._working += 1
         began = self._clock()
         try:
-            yield Admission(min(expected / budget_s, 1.0) if budget_s > 0 else 1.0)
+            yield Admission(load)
             self._service.add(self._clock() - began)
         finally:
             self._finished()
