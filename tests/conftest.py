@@ -24,6 +24,7 @@ pytest_plugins = ["tests.servers.stores"]
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts Ray or vLLM begins first, and one worker runs it all: two at once would be
     too much for a small machine."""
