@@ -38,7 +38,7 @@ stop: ## Stop what `make run` started.
 	@SMARTYPANTS_DATA_DIR=$(CURDIR)/.demo $(BIN)/smartypants down
 
 test: install servers ## Run the tests.
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 servers: $(SERVERS) ## Install the servers that the tests start (needs root where they are missing).
 	@tests/servers/install

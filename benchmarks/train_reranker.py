@@ -42,6 +42,10 @@ DEPTH = 32
 """Passages that are reranked to measure the model, as recipes do by default."""
 
 
+_SURE = 10.0
+"""The loss puts labels through a softmax, too: this one leaves nothing for the negatives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A query with passages, the relevant one first."""
@@ -161,7 +165,7 @@ def fit(body: str, examples: Sequence[Example], options: argparse.Namespace) -> 
         {
             "query": [item.query for item in examples],
             "docs": [list(item.passages) for item in examples],
-            "labels": [[1.0, *[0.0] * (len(item.passages) - 1)] for item in examples],
+            "labels": [[_SURE, *[0.0] * (len(item.passages) - 1)] for item in examples],
         }
     )
     arguments = CrossEncoderTrainingArguments(
@@ -246,8 +250,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="where the model is saved")
     parser.add_argument("--body", default=BODY, help="an embedding model, or any BERT-like one")
     parser.add_argument("--epochs", type=int, default=2, help="passes over the judged queries")
-    parser.add_argument("--titles", type=int, default=1_500, help="titles that are queries first")
-    parser.add_argument("--negatives", type=int, default=4, help="for each relevant passage")
+    parser.add_argument("--titles", type=int, default=500, help="titles that are queries first")
+    parser.add_argument("--negatives", type=int, default=3, help="for each relevant passage")
     parser.add_argument("--held-out", type=float, default=0.25, help="share of the queries")
     parser.add_argument("--max-length", type=int, default=192, help="tokens of query and passage")
     parser.add_argument("--batch", type=int, default=8, help="lists a step")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -21,20 +22,33 @@ from tests.servers.redis import RedisServer, redis_server
 
 pytest_plugins = ["tests.servers.stores"]
 
+HEAVY = (
+    "tests/actors/",
+    "tests/deployments/test_reranker.py",
+    "tests/faults/",
+    "tests/llms/test_vllm.py",
+    "tests/test_e2e.py",
+)
+
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts Ray or vLLM begins first, and one worker runs it all: two at once would be
-    too much for a small machine."""
+    """What starts Ray or vLLM begins first: it takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(HEAVY))
 
-    def heavy(item: pytest.Item) -> bool:
-        return any(item.get_closest_marker(mark) for mark in ("ray", "e2e", "vllm"))
 
-    for item in filter(heavy, items):
-        item.add_marker(pytest.mark.xdist_group("heavy"))
-    items.sort(key=lambda item: not heavy(item))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker runs all that starts Ray or vLLM: two at once would be too much for a small
+    machine. The others take what is left, file by file."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneHeavy(LoadFileScheduling):  # type: ignore[misc]  # untyped there
+        def _split_scope(self, nodeid: str) -> str:
+            return "heavy" if nodeid.startswith(HEAVY) else str(super()._split_scope(nodeid))
+
+    return OneHeavy(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from smartypants.llms.vllm import VllmLLM
 from smartypants.testing import QUESTION, LLMContract
 from smartypants.types import Delta, Message, SamplingParams
 
-pytestmark = [pytest.mark.integration, pytest.mark.vllm]
+pytestmark = pytest.mark.integration
 
 SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
