@@ -94,7 +94,7 @@ def test_search_finds_the_passage_that_answers(
         assert not any("1998" in text for text in texts)
         return
     assert any(" ".join(question["phrase"].split()) in text for text in texts)
-    assert found["skipped"] == {"rerank": "no reranker is configured"}
+    assert found["skipped"]["rerank"] == "no reranker is configured"
 
 
 def test_search_and_status_commands(system: System) -> None:

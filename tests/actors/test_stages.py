@@ -37,6 +37,6 @@ def test_chunks_are_written_with_what_filters_ask_for(milvus: MilvusVectorStore)
         parts[1].work.ref.document_id: Attributes("message/rfc822", " bob bob x org ", day),
     }
     filters = Filters(authors=("bob",), after=day, before=day + 1)
-    found = milvus.lexical(physical, "words", limit=5, acl_ids=[1], filters=filters)
+    [found] = milvus.lexical(physical, ["words"], limit=5, acl_ids=[1], filters=filters)
     assert [item.chunk.text for item in found] == ["Words of b.eml"]
     milvus.drop(physical)
