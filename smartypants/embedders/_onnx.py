@@ -3,53 +3,26 @@
 from __future__ import annotations
 
 import os
-import time
 import warnings
-from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import structlog
 
+from smartypants import onnx_export
 from smartypants.embedders._batches import Padded
-from smartypants.errors import SetupError
-from smartypants.models import built_once
 from smartypants.protocols import Vectors
-from smartypants.types import stable_id
 
 if TYPE_CHECKING:
     import torch
 
-log = structlog.get_logger(__name__)
-
 MIN_COSINE = 0.999
 """Against torch, for each text of a trial; an export that is further off is not used."""
 
-_FORMAT = "onnx-1"
-_REFUSED = "refused.txt"
-_HINT = "Set embedder.backend to torch."
-
-
-def available() -> bool:
-    """Whether what export and runtime need is installed."""
-    return find_spec("onnxruntime") is not None and find_spec("onnx") is not None
-
 
 def exported(path: str, cache: Path) -> Path:
-    """The model as an ONNX file, exported on first use and kept in `cache`.
-
-    Raises `SetupError` for a model that can't be exported; that is remembered, too.
-    """
-    source = Path(path)
-    files = sorted(file for file in source.rglob("*") if file.is_file())
-    parts = [f"{f.relative_to(source)}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files]
-    name = f"{source.name}-{stable_id(str(source.absolute()), *parts)[:12]}-{_FORMAT}"
-    folder = built_once(cache / name, partial(_export, path))
-    refused = folder / _REFUSED
-    if refused.exists():
-        raise SetupError(f"{path} has no ONNX form: {refused.read_text()}", _HINT)
+    """The model as an ONNX file. Raises `SetupError` like `onnx_export.exported`."""
+    folder = onnx_export.exported(path, cache, _write, form="onnx-1", setting="embedder.backend")
     return folder / "model.onnx"
 
 
@@ -77,27 +50,12 @@ class OnnxRuntime:
         return np.asarray(found)
 
 
-def _export(path: str, target: Path) -> None:
-    started = time.monotonic()
-    log.info("onnx_export_started", model=path)
-    target.mkdir(parents=True)
-    # Exporters raise whatever they like; the reason is kept, and auto goes on with torch.
-    try:
-        cosine = _write(path, target / "model.onnx")
-        reason = f"cosine to torch is {cosine:.4f}" if cosine < MIN_COSINE else ""
-    except Exception as exc:  # noqa: BLE001
-        reason = f"{type(exc).__name__}: {exc}"
-    if reason:
-        for file in target.iterdir():
-            file.unlink()
-        (target / _REFUSED).write_text(reason)
-        log.warning("onnx_export_refused", model=path, reason=reason)
-    else:
-        seconds = round(time.monotonic() - started, 1)
-        log.info("onnx_export_finished", model=path, seconds=seconds)
+def _write(path: str, folder: Path) -> str:
+    cosine = _smallest_cosine(path, folder / "model.onnx")
+    return f"cosine to torch is {cosine:.4f}" if cosine < MIN_COSINE else ""
 
 
-def _write(path: str, file: Path) -> float:
+def _smallest_cosine(path: str, file: Path) -> float:
     """Export; returns the smallest cosine to torch over a trial of both."""
     import onnxruntime
     import torch

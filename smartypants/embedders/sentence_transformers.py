@@ -6,17 +6,17 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from smartypants import onnx_export
 from smartypants.embedders import _onnx
 from smartypants.embedders._batches import Padded, batches, padded
 from smartypants.errors import ModelNotFound, SetupError
+from smartypants.onnx_export import Backend
 from smartypants.protocols import TokenIds, Vectors
 from smartypants.tokenizing import ModelTokenizer
-
-Backend = Literal["auto", "torch", "onnx"]
 
 
 class SentenceTransformerEmbedder:
@@ -112,24 +112,14 @@ def _runtime(
 ) -> Runtime:
     from smartypants.embedders._torch import TorchRuntime
 
-    if backend == "onnx" or (backend == "auto" and _suits_onnx(device, cache)):
-        if not _onnx.available():
-            raise SetupError(
-                "embedder.backend is onnx, but onnxruntime and onnx are not installed.",
-                "Install the extra 'cpu', or set embedder.backend to torch.",
-            )
-        if cache is None:
-            raise SetupError("The onnx backend needs a folder to keep its model in.", "Pass cache.")
+    onnx = onnx_export.wanted(backend, device, cache, setting="embedder.backend")
+    if onnx and cache is not None:
         try:
             return _onnx.OnnxRuntime(path, cache=cache, threads=threads)
         except SetupError:
             if backend == "onnx":
                 raise
     return TorchRuntime(path, device=device, threads=threads)
-
-
-def _suits_onnx(device: str | None, cache: Path | None) -> bool:
-    return device == "cpu" and cache is not None and _onnx.available()
 
 
 def _pad_id(path: str) -> int:

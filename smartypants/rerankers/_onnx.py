@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from collections.abc import Sequence
-from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import structlog
 
-from smartypants.errors import SetupError
-from smartypants.models import built_once
+from smartypants import onnx_export
 from smartypants.protocols import Pair
-from smartypants.types import stable_id
-
-log = structlog.get_logger(__name__)
 
 MAX_DIFFERENCE = 0.01
 """To torch's logits over a trial; an export that is further off is not used."""
 
-_FORMAT = "reranker-onnx-1"
-_REFUSED = "refused.txt"
 _TRIAL: tuple[Pair, ...] = (
     ("What is Ray?", "Ray is a framework for distributed Python."),
     ("What is Ray?", ""),
     ("a", "A ray is a flat fish that lives in the sea. " * 30),
 )
-
-
-def available() -> bool:
-    """Whether what export and runtime need is installed."""
-    return find_spec("onnxruntime") is not None and find_spec("onnx") is not None
-
-
-def exported(path: str, cache: Path) -> Path:
-    """A folder with the model as an ONNX file, exported on first use and kept in `cache`.
-
-    Raises `SetupError` for a model that can't be exported; that is remembered, too.
-    """
-    source = Path(path)
-    files = sorted(file for file in source.glob("*") if file.is_file())
-    parts = [f"{f.name}:{f.stat().st_size}:{f.stat().st_mtime_ns}" for f in files]
-    name = f"{source.name}-{stable_id(str(source.absolute()), *parts)[:12]}-{_FORMAT}"
-    folder = built_once(cache / name, partial(_export, path))
-    refused = folder / _REFUSED
-    if refused.exists():
-        raise SetupError(
-            f"{path} has no ONNX form: {refused.read_text()}", "Set reranker.backend to torch."
-        )
-    return folder
 
 
 def max_length(encoder: Any) -> int:
@@ -71,7 +38,9 @@ class OnnxPairs:
         import onnxruntime
         from tokenizers import Tokenizer
 
-        folder = exported(path, cache)
+        folder = onnx_export.exported(
+            path, cache, _write, form="reranker-onnx-1", setting="reranker.backend"
+        )
         shape = json.loads((folder / "shape.json").read_text())
         self._inputs: list[str] = shape["inputs"]
         self._pad_id: int = shape["pad_id"]
@@ -111,27 +80,12 @@ def _plain(pair: Pair) -> Pair:
     return query, passage
 
 
-def _export(path: str, target: Path) -> None:
-    started = time.monotonic()
-    log.info("onnx_export_started", model=path)
-    target.mkdir(parents=True)
-    # Exporters raise whatever they like; the reason is kept, and auto goes on with torch.
-    try:
-        difference = _write(path, target)
-        reason = f"logits differ by {difference:.4f}" if difference > MAX_DIFFERENCE else ""
-    except Exception as exc:  # noqa: BLE001
-        reason = f"{type(exc).__name__}: {exc}"
-    if reason:
-        for file in target.iterdir():
-            file.unlink()
-        (target / _REFUSED).write_text(reason)
-        log.warning("onnx_export_refused", model=path, reason=reason)
-    else:
-        seconds = round(time.monotonic() - started, 1)
-        log.info("onnx_export_finished", model=path, seconds=seconds)
+def _write(path: str, folder: Path) -> str:
+    difference = _largest_difference(path, folder)
+    return f"logits differ by {difference:.4f}" if difference > MAX_DIFFERENCE else ""
 
 
-def _write(path: str, folder: Path) -> float:
+def _largest_difference(path: str, folder: Path) -> float:
     """Export; returns the largest difference of the logits to torch over a trial."""
     import onnxruntime
     import torch

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from smartypants import onnx_export
 from smartypants.embedders._batches import batches
 from smartypants.errors import ModelNotFound, SetupError
+from smartypants.onnx_export import Backend
 from smartypants.protocols import Pair
 from smartypants.rerankers import _onnx
-
-Backend = Literal["auto", "torch", "onnx"]
 
 _CHARS_A_TOKEN = 4
 
@@ -112,25 +112,16 @@ class TorchPairs:
 def _runtime(
     path: str, device: str | None, threads: int | None, backend: Backend, cache: Path | None
 ) -> Runtime:
-    if backend == "onnx" or (backend == "auto" and _suits_onnx(path, device, cache)):
-        if not _onnx.available():
-            raise SetupError(
-                "reranker.backend is onnx, but onnxruntime and onnx are not installed.",
-                "Install the extra 'cpu', or set reranker.backend to torch.",
-            )
-        if cache is None:
-            raise SetupError("The onnx backend needs a folder to keep its model in.", "Pass cache.")
+    onnx = onnx_export.wanted(backend, device, cache, setting="reranker.backend")
+    if backend == "auto" and not (Path(path) / "tokenizer.json").is_file():
+        onnx = False  # only a fast tokenizer runs without torch
+    if onnx and cache is not None:
         try:
             return _onnx.OnnxPairs(path, cache=cache, threads=threads)
         except SetupError:
             if backend == "onnx":
                 raise
     return TorchPairs(path, device=device, threads=threads)
-
-
-def _suits_onnx(path: str, device: str | None, cache: Path | None) -> bool:
-    fast = (Path(path) / "tokenizer.json").is_file()
-    return device == "cpu" and cache is not None and fast and _onnx.available()
 
 
 PLUGIN = CrossEncoderReranker

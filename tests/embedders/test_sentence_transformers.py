@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from smartypants import onnx_export
 from smartypants.embedders import _onnx
 from smartypants.embedders.sentence_transformers import SentenceTransformerEmbedder
 from smartypants.errors import ModelNotFound, SetupError
@@ -17,7 +18,8 @@ from smartypants.testing import EmbedderContract
 
 pytestmark = pytest.mark.integration
 
-needs_onnx = pytest.mark.skipif(not _onnx.available(), reason="the extra 'cpu' is not installed")
+no_onnx = not onnx_export.available()
+needs_onnx = pytest.mark.skipif(no_onnx, reason="the extra 'cpu' is not installed")
 
 
 @pytest.fixture(scope="module")
