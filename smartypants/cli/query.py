@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from smartypants.choices import chosen
 from smartypants.cli import client
 from smartypants.cli.output import CollectionName, Json, out, print_json, reporting
 
@@ -29,7 +30,8 @@ def search(
             _print_hit(number, hit)
         if not found["hits"]:
             out.print("Nothing found.")
-        for step, why in found["skipped"].items():
+        accidents = {step: why for step, why in found["skipped"].items() if not chosen(why)}
+        for step, why in accidents.items():
             out.print(f"({step} skipped: {why})", style="dim")
 
 
