@@ -76,7 +76,8 @@ def simulated_cluster(settings: Settings, workers: int) -> Iterator[None]:
     """A head for the driver, the reader and the writer, and one node for each worker."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    head = {"num_cpus": 2, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(workers):
             cluster.add_node(num_cpus=1)
