@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,10 @@ from smartypants.types import (
 VARIANTS_SHARE = 0.5
 """Of the dense leg's weight, where the question is not all that is searched for."""
 
+ATTEMPTS = 2
+CLOCKS_S = 1.0
+"""How far the clocks of the machines that share a ledger may be apart."""
+
 Ranked = dict[str, list[Candidate]]
 """The candidates of each leg, best first."""
 
@@ -60,10 +65,29 @@ def legs_of(store: VectorStore, embed: Callable[[str], Awaitable[Vectors]]) -> L
 async def retrieve(plan: SearchPlan, legs: Legs, *, engine: Engine, limit: int) -> SearchResult:
     """The `limit` best passages, fused from the dense and the BM25 legs, which run in parallel.
 
-    A leg without weight is left out. Raises `VectorStoreUnavailable`, `FilterNotSupported`, and
-    what `legs.embed` raises.
+    A leg without weight is left out. The legs are asked once more where a document that they
+    found changed meanwhile: its new passages were not there yet. Raises
+    `VectorStoreUnavailable`, `FilterNotSupported`, and what `legs.embed` raises.
     """
-    recorder, scope = Recorder(), Scope.of(plan)
+    recorder = Recorder()
+    for attempt in range(ATTEMPTS):
+        began = time.time()
+        fused = fuse(await _found(plan, legs, recorder), plan.recipe)
+        shown = await asyncio.to_thread(_shown, plan, fused, engine, recorder)
+        if shown.changed_at < began - CLOCKS_S or attempt == ATTEMPTS - 1:
+            break
+    hits = await asyncio.to_thread(_chosen, plan, shown.hits, engine, limit, recorder)
+    return SearchResult(
+        tuple(hits),
+        skipped=recorder.skipped,
+        timings_ms={step.name: step.ms for step in recorder.steps},
+        trace=tuple(recorder.steps),
+        understood=Understanding.of(plan),
+    )
+
+
+async def _found(plan: SearchPlan, legs: Legs, recorder: Recorder) -> Ranked:
+    scope = Scope.of(plan)
 
     async def dense() -> Ranked:
         texts = (plan.text, *plan.variants)
@@ -90,27 +114,23 @@ async def retrieve(plan: SearchPlan, legs: Legs, *, engine: Engine, limit: int) 
             wanted.append(leg())
         else:
             recorder.skip(name, Choice.NO_WEIGHT)
-    found = {name: leg for part in await asyncio.gather(*wanted) for name, leg in part.items()}
-    hits = await asyncio.to_thread(_shown, plan, found, engine, limit, recorder)
-    return SearchResult(
-        tuple(hits),
-        skipped=recorder.skipped,
-        timings_ms={step.name: step.ms for step in recorder.steps},
-        trace=tuple(recorder.steps),
-        understood=Understanding.of(plan),
-    )
+    return {name: leg for part in await asyncio.gather(*wanted) for name, leg in part.items()}
 
 
-def _shown(
-    plan: SearchPlan, found: Ranked, engine: Engine, limit: int, recorder: Recorder
-) -> list[SearchHit]:
-    fused = fuse(found, plan.recipe)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Passages that may be shown, best first; `changed_at` is when the last of the documents
+    changed of which an older or a newer version was found, as Unix time."""
+
+    hits: list[SearchHit]
+    changed_at: float
+
+
+def _shown(plan: SearchPlan, fused: list[Fused], engine: Engine, recorder: Recorder) -> Shown:
     with recorder.step("ledger") as note:
-        hits = visible(fused, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
-        note.detail = f"{len(hits)} hits"
-    hits = _chosen(plan, hits, limit, recorder)
-    with recorder.step("documents"):
-        return described(hits, engine)
+        shown = visible(fused, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
+        note.detail = f"{len(shown.hits)} hits"
+    return shown
 
 
 def fuse(legs: Ranked, recipe: Recipe) -> list[Fused]:
@@ -133,6 +153,14 @@ def _dense_leg(number: int) -> str:
 
 
 def _chosen(
+    plan: SearchPlan, hits: list[SearchHit], engine: Engine, limit: int, recorder: Recorder
+) -> list[SearchHit]:
+    hits = _best(plan, hits, limit, recorder)
+    with recorder.step("documents"):
+        return described(hits, engine)
+
+
+def _best(
     plan: SearchPlan, hits: list[SearchHit], limit: int, recorder: Recorder
 ) -> list[SearchHit]:
     """Those with every phrase, one a document where asked, none that repeats a better one."""
@@ -159,7 +187,7 @@ def visible(
     engine: Engine,
     acl_ids: Sequence[int],
     filters: Filters | None = None,
-) -> list[SearchHit]:
+) -> Shown:
     """Only passages of the version that the ledger shows, of documents that may be read and that
     the filters ask for; what the documents are called comes with `described`.
 
@@ -169,23 +197,30 @@ def visible(
     """
     ids = [item.chunk.document_id for item in fused]
     allowed = set(acl_ids)
-    versions = {
-        document_id: row.indexed_version
+    rows = {
+        document_id: row
         for document_id, row in documents.standing(engine, ids).items()
         if row.acl_id in allowed
     }
+    versions = {document_id: row.indexed_version for document_id, row in rows.items()}
     if filters is not None and filters != Filters():
-        rows = documents.by_id(engine, versions)
+        known = documents.by_id(engine, versions)
         versions = {
             document_id: version
             for document_id, version in versions.items()
-            if document_id in rows and _asked_for(rows[document_id], filters)
+            if document_id in known and _asked_for(known[document_id], filters)
         }
-    return [
+    hits = [
         SearchHit(item.chunk, item.score, item.scores, "", "", "", explanation=_explanation(item))
         for item in fused
         if versions.get(item.chunk.document_id) == item.chunk.version
     ]
+    changed = (
+        rows[item.chunk.document_id].indexed_at
+        for item in fused
+        if versions.get(item.chunk.document_id, item.chunk.version) != item.chunk.version
+    )
+    return Shown(hits, max(changed, default=0.0))
 
 
 def described(hits: Sequence[SearchHit], engine: Engine) -> list[SearchHit]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -17,8 +17,10 @@ from smartypants.protocols import Vectors
 from smartypants.querying.recording import Recorder
 from smartypants.recipes import Recipe
 from smartypants.retrieving import legs_of, retrieve
+from smartypants.searching import Scope
 from smartypants.surrounding import joined
 from smartypants.types import (
+    Candidate,
     Chunk,
     DocumentRef,
     Filters,
@@ -175,6 +177,34 @@ def test_former_version_never_shows_beside_the_new_one(index: Index) -> None:
     assert [hit.chunk.text for hit in index.search("harbour").hits] == ["the old harbour"]
     commits.commit(index.engine, index.name, [Indexed(document_id, "v2", "T", 1)], [])
     assert [hit.chunk.text for hit in index.search("harbour").hits] == ["the new harbour"]
+
+
+def test_a_document_that_changes_during_a_search_is_not_missing(index: Index) -> None:
+    document_id = index.put("doc", "the old harbour", version="v1")
+
+    async def embed(_: str) -> Vectors:
+        return unit(0)
+
+    legs, asked = legs_of(index.store, embed), 0
+
+    async def overtaken(scope: Scope, text: str) -> list[Candidate]:
+        nonlocal asked
+        found = await legs.lexical(scope, text)
+        asked += 1
+        if asked == 1:
+            index.put("doc", "the new harbour", version="v2", commit=False)
+            kept = {document_id: ("v2", 1)}
+            commits.commit(index.engine, index.name, [Indexed(document_id, "v2", "T", 1)], [])
+            index.store.delete_versions(index.physical, kept)
+        return found
+
+    plan = index.plan("harbour", recipe=Recipe(candidates=20, dense_weight=0))
+    slow = replace(legs, lexical=overtaken)
+    result = asyncio.run(retrieve(plan, slow, engine=index.engine, limit=5))
+    assert [hit.chunk.text for hit in result.hits] == ["the new harbour"]
+    assert asked == 2
+    asyncio.run(retrieve(plan, slow, engine=index.engine, limit=5))
+    assert asked == 3
 
 
 def test_deleted_document_is_hidden_at_once(index: Index) -> None:

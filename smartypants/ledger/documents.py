@@ -112,16 +112,17 @@ class Standing:
 
     acl_id: int
     indexed_version: str
+    indexed_at: float
 
 
 def standing(engine: Engine, document_ids: Iterable[str]) -> dict[str, Standing]:
     """Of those of the documents that searches may show; a fraction of what `by_id` costs."""
     ids = list(dict.fromkeys(document_ids))
     found: dict[str, Standing] = {}
-    columns = (documents.c.id, documents.c.acl_id, documents.c.indexed_version)
+    shown = (documents.c.acl_id, documents.c.indexed_version, documents.c.indexed_at)
     with reading(engine) as connection:
         for start in range(0, len(ids), BATCH):
-            query = select(*columns).where(
+            query = select(documents.c.id, *shown).where(
                 documents.c.id.in_(ids[start : start + BATCH]),
                 documents.c.indexed_version.is_not(None),
                 documents.c.state != DocumentState.DELETED,
