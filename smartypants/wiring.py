@@ -276,6 +276,7 @@ def make_llm(settings: Settings) -> LLM:
             max_model_len=chosen.max_model_len,
             max_num_seqs=chosen.max_num_seqs,
             gpu=has_gpu(settings),
+            threads=chosen.threads,
             gpu_memory_utilization=chosen.gpu_memory_utilization,
             tensor_parallel_size=chosen.tensor_parallel_size,
             engine=chosen.engine,

@@ -59,6 +59,7 @@ class VllmLLM:
         max_model_len: int = 2048,
         max_num_seqs: int = 16,
         gpu: bool = False,
+        threads: int | None = None,
         gpu_memory_utilization: float = 0.6,
         tensor_parallel_size: int = 1,
         engine: Mapping[str, Any] | None = None,
@@ -67,6 +68,7 @@ class VllmLLM:
         self.context_window = max_model_len
         self._path = os.fspath(path)
         self._gpu = gpu
+        self._threads = threads or os.cpu_count() or 1
         self._arguments: dict[str, Any] = {
             "model": self._path,
             "served_model_name": model,
@@ -152,6 +154,9 @@ class VllmLLM:
     def _build(self) -> AsyncLLM:
         for name, value in (_ENVIRONMENT if self._gpu else _ENVIRONMENT | _CPU_ENVIRONMENT).items():
             os.environ.setdefault(name, value)
+        if not self._gpu:
+            # Ray gives its workers one; the engine's process has what this one has.
+            os.environ["OMP_NUM_THREADS"] = str(self._threads)
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
