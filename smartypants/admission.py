@@ -17,6 +17,9 @@ from smartypants.errors import Overloaded
 
 _GAIN = 0.1
 _DEVIATIONS = 2.0
+_SERVICE_SHARE = 0.5
+"""Of its caller's time, that work may take: the rest is for waiting."""
+_DECREASE = 0.8
 
 
 class Estimate:
@@ -49,10 +52,13 @@ class Admission:
 
 
 class Gate:
-    """`places` are at work at once; others wait in order, while their turn comes in time.
+    """At most `places` are at work at once; others wait in order, while their turn comes in time.
 
     How long a turn takes to come is the number of those who wait times the recent interval
-    between two that finish (Little's law); how long the work takes is measured too.
+    between two that finish (Little's law); how long the work takes is measured too. Those at
+    work share the machine: where work takes more than half of its caller's time there are fewer
+    places, by a fifth, and where it doesn't and others wait, one more for each round of them
+    (additive increase, multiplicative decrease: Chiu & Jain, 1989).
 
     >>> async with gate.admitted(budget_s=2.0) as admission: ...
     """
@@ -60,7 +66,9 @@ class Gate:
     def __init__(
         self, places: int, *, most_waiting: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._places = places
+        self._most_places = places
+        self._places = float(places)
+        self._lowered_at = float("-inf")
         self._most_waiting = most_waiting
         self._clock = clock
         self._working = 0
@@ -69,6 +77,11 @@ class Gate:
         self._service = Estimate()
         self._finished_full_at: float | None = None
         """When the last one finished, if others were waiting for its place."""
+
+    @property
+    def places(self) -> int:
+        """At present."""
+        return int(self._places)
 
     @property
     def working(self) -> int:
@@ -104,13 +117,27 @@ class Gate:
         began = self._clock()
         try:
             yield Admission(load)
-            self._service.add(self._clock() - began)
+            self._took(began, budget_s)
+        except Exception:
+            self._took(began, budget_s, at_least=self._service.mean)
+            raise
         finally:
             self._finished()
 
     @property
     def _full(self) -> bool:
-        return self._working >= self._places
+        return self._working >= self.places
+
+    def _took(self, began: float, budget_s: float, at_least: float = 0.0) -> None:
+        """Learn from work that was done, or that failed, which would have taken longer."""
+        now = self._clock()
+        took = now - began
+        self._service.add(max(took, at_least))
+        if took > _SERVICE_SHARE * budget_s:
+            if began >= self._lowered_at:  # later work shows what that did
+                self._places, self._lowered_at = max(_DECREASE * self._places, 1.0), now
+        elif self._waiting:
+            self._places = min(self._places + 1.0 / self._places, self._most_places)
 
     def _expected(self) -> float:
         """Seconds until one that arrives now would be done."""
@@ -138,12 +165,13 @@ class Gate:
         self._pass_on()
 
     def _pass_on(self) -> None:
-        while self._waiting:
+        """Hand a place to those who wait, and what has become free beside it."""
+        self._working -= 1
+        while self._waiting and not self._full:
             turn = self._waiting.popleft()
             if not turn.done():  # of one that was cancelled, and has not noticed yet
                 turn.set_result(None)
-                return
-        self._working -= 1
+                self._working += 1
 
 
 def _overloaded(seconds: float) -> Overloaded:

@@ -74,6 +74,71 @@ def test_below_capacity_nobody_is_refused() -> None:
     assert max(seen.done) < BUDGET_S
 
 
+class SharedMachine:
+    """Does `CAPACITY` of work a second, shared by all that is at work."""
+
+    STEP_S = 0.01
+
+    def __init__(self) -> None:
+        self._left: dict[asyncio.Future[None], float] = {}
+
+    async def work(self, amount: float) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left[done] = amount
+        try:
+            await done
+        finally:
+            self._left.pop(done, None)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(self.STEP_S)
+            for done in list(self._left):
+                self._left[done] -= CAPACITY * self.STEP_S / len(self._left)
+                if self._left[done] <= 0 and not done.done():
+                    done.set_result(None)
+
+
+@pytest.mark.parametrize("times", [0.5, 1.0, 2.0, 4.0])
+def test_work_that_slows_each_other_down_is_still_in_time(times: float) -> None:
+    """With so many places, all of them at work would all be late, and nothing be done."""
+    places, budget_s, seconds = 2 * int(CAPACITY), 1.0, 120.0
+
+    async def main() -> tuple[list[float], int]:
+        gate = Gate(places, most_waiting=1000, clock=clock)
+        machine, chance, tasks = SharedMachine(), random.Random(1), set()
+        running = asyncio.create_task(machine.run())
+        took, late = [], 0
+
+        async def request() -> None:
+            nonlocal late
+            arrived = clock()
+            try:
+                async with (
+                    gate.admitted(budget_s),
+                    asyncio.timeout(budget_s - (clock() - arrived)),
+                ):
+                    await machine.work(chance.choice([0.5, 1.0, 1.5]))
+            except Overloaded:
+                pass
+            except TimeoutError:
+                late += 1
+            else:
+                took.append(clock() - arrived)
+
+        while clock() < seconds:
+            await asyncio.sleep(chance.expovariate(times * CAPACITY))
+            tasks.add(asyncio.create_task(request()))
+        await asyncio.gather(*tasks)
+        running.cancel()
+        assert (gate.working, gate.waiting) == (0, 0)
+        return took, late
+
+    took, late = virtual_time.run(main())
+    assert late < 0.05 * len(took)
+    assert len(took) / seconds > 0.85 * min(times, 1.0) * CAPACITY
+
+
 def test_load_tells_how_full_it_is() -> None:
     async def main() -> list[float]:
         gate = Gate(1, most_waiting=10, clock=clock)
