@@ -290,7 +290,7 @@ class LLMSettings(Section):
     max_model_len: PositiveInt = Field(2048, description="Tokens of prompt and answer together.")
     max_num_seqs: PositiveInt = Field(16, description="Sequences that vLLM runs at once.")
     threads: PositiveInt | None = Field(
-        None, description="CPU threads of an engine without a GPU. Default: all cores."
+        None, description="CPU threads of an engine without a GPU. Default: all cores but one."
     )
     gpu_memory_utilization: Share = Field(
         0.6, description="Share of a GPU's memory that vLLM takes."

@@ -68,7 +68,8 @@ class VllmLLM:
         self.context_window = max_model_len
         self._path = os.fspath(path)
         self._gpu = gpu
-        self._threads = threads or os.cpu_count() or 1
+        # One core is left to what feeds it: threads that wait for a preempted one spin.
+        self._threads = threads or max((os.cpu_count() or 1) - 1, 1)
         self._arguments: dict[str, Any] = {
             "model": self._path,
             "served_model_name": model,
