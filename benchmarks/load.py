@@ -1,6 +1,6 @@
 """Past saturation: what comes back, how fast, and to how many, at 0.5, 1, 2 and 4 times capacity.
 
-Capacity is what a closed loop of many clients gets done. Then requests arrive by chance at a
+Capacity is what a closed loop of many clients gets done that have no deadline. Then requests arrive by chance at a
 multiple of it (open loop, Poisson: nobody waits for anybody), each with a deadline in
 `X-Deadline-Ms`. Goodput is what was answered with 200 within its deadline, a second; latencies
 are of those answered with 200; shed is the share of 429 and 503; any other status, and any
@@ -23,10 +23,10 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from rich.table import Table
@@ -38,7 +38,7 @@ from smartypants.settings import Settings
 
 TIMES = (0.5, 1.0, 2.0, 4.0)
 CLIENTS, STREAMS = 32, 16
-SEARCH_DEADLINE_MS, ANSWER_DEADLINE_MS = 2_000, 30_000
+SEARCH_DEADLINE_S, ANSWER_DEADLINE_S = 2.0, 30.0
 SEARCH_S, QUICK_SEARCH_S, ANSWER_S = 30.0, 10.0, 60.0
 MAX_TOKENS = 32
 SHED = (429, 503)
@@ -85,8 +85,9 @@ class Level:
         }
 
 
-Ask = Callable[[int], Awaitable[Outcome]]
-"""Sends the nth request."""
+class Ask(Protocol):
+    def __call__(self, number: int, deadline_s: float | None) -> Awaitable[Outcome]:
+        """Send the nth request."""
 
 
 def main() -> None:
@@ -120,10 +121,10 @@ async def searches(url: str, collection: str, questions: list[str], seconds: flo
     """All rates of arrivals of searches."""
     async with _session(url) as session:
 
-        async def ask(number: int) -> Outcome:
+        async def ask(number: int, deadline_s: float | None) -> Outcome:
             text = questions[number % len(questions)]
             body = {"query": text, "collection": collection, "top_k": 10}
-            headers = {"X-Deadline-Ms": str(SEARCH_DEADLINE_MS)}
+            headers = _headers(deadline_s)
             started = time.perf_counter()
             try:
                 async with session.post("/v1/search", json=body, headers=headers) as response:
@@ -134,21 +135,21 @@ async def searches(url: str, collection: str, questions: list[str], seconds: flo
             except aiohttp.ClientError:
                 return Outcome(0, time.perf_counter() - started)
 
-        return await _levels(ask, "load", SEARCH_DEADLINE_MS / 1000, seconds, CLIENTS)
+        return await _levels(ask, "load", SEARCH_DEADLINE_S, seconds, CLIENTS)
 
 
 async def answers(url: str, settings: Settings, collection: str, questions: list[str]) -> Figures:
     """All rates of arrivals of answers, and what hanging up does."""
     async with _session(url) as session:
 
-        async def ask(number: int) -> Outcome:
+        async def ask(number: int, deadline_s: float | None) -> Outcome:
             body = {
                 "question": questions[number % len(questions)],
                 "collection": collection,
                 "max_tokens": MAX_TOKENS,
                 "stream": True,
             }
-            headers = {"X-Deadline-Ms": str(ANSWER_DEADLINE_MS)}
+            headers = _headers(deadline_s)
             started, first = time.perf_counter(), 0.0
             skipped: frozenset[str] = frozenset()
             try:
@@ -168,8 +169,7 @@ async def answers(url: str, settings: Settings, collection: str, questions: list
                 status = 0
             return Outcome(status, time.perf_counter() - started, first, skipped)
 
-        deadline_s = ANSWER_DEADLINE_MS / 1000
-        figures = await _levels(ask, "load.answers", deadline_s, ANSWER_S, STREAMS)
+        figures = await _levels(ask, "load.answers", ANSWER_DEADLINE_S, ANSWER_S, STREAMS)
         freed = await hang_up(session, settings)
         return figures | {"load.slot_freed_ms": 1000 * freed}
 
@@ -215,7 +215,7 @@ async def _levels(
     figures: Figures = {f"{prefix}.capacity_per_s": capacity}
     _common.say(f"{prefix}: {capacity:.1f} requests/s by {clients} clients in a closed loop")
     for times in TIMES:
-        level = await open_loop(ask, times * capacity, seconds)
+        level = await open_loop(ask, times * capacity, deadline_s, seconds)
         figures |= level.figures(f"{prefix}.x{times:g}", deadline_s)
         counts = Counter(outcome.status for outcome in level.outcomes)
         _common.say(f"{prefix}: {times:g} times: {dict(counts)}")
@@ -230,18 +230,18 @@ async def closed_loop(ask: Ask, clients: int, seconds: float) -> float:
     async def client() -> None:
         nonlocal done
         while time.perf_counter() - started < seconds:
-            done += (await ask(next(numbers))).status == 200
+            done += (await ask(next(numbers), None)).status == 200
 
     await asyncio.gather(*(client() for _ in range(clients)))
     return done / (time.perf_counter() - started)
 
 
-async def open_loop(ask: Ask, rate: float, seconds: float) -> Level:
+async def open_loop(ask: Ask, rate: float, deadline_s: float, seconds: float) -> Level:
     """Requests that arrive by chance, whatever became of those before."""
     chance, memory, level = random.Random(1), Run(), Level(rate, seconds)
 
     async def one(number: int) -> None:
-        level.outcomes.append(await ask(number))
+        level.outcomes.append(await ask(number, deadline_s))
 
     with sampled_memory(memory):
         started, due = time.perf_counter(), 0.0
@@ -254,6 +254,10 @@ async def open_loop(ask: Ask, rate: float, seconds: float) -> Level:
                 requests.create_task(one(number))
     level.memory_mb = memory.peak_rss / 2**20
     return level
+
+
+def _headers(deadline_s: float | None) -> dict[str, str]:
+    return {} if deadline_s is None else {"X-Deadline-Ms": str(int(1000 * deadline_s))}
 
 
 def _session(url: str) -> aiohttp.ClientSession:
