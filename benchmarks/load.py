@@ -1,10 +1,10 @@
 """Past saturation: what comes back, how fast, and to how many, at 0.5, 1, 2 and 4 times capacity.
 
-Capacity is what a closed loop of many clients gets done that have no deadline. Then requests arrive by chance at a
-multiple of it (open loop, Poisson: nobody waits for anybody), each with a deadline in
-`X-Deadline-Ms`. Goodput is what was answered with 200 within its deadline, a second; latencies
-are of those answered with 200; shed is the share of 429 and 503; any other status, and any
-broken connection, counts as unexpected. Memory is the resident size of everything below this
+Capacity is what a closed loop of many clients gets done that have no deadline. Then requests
+arrive by chance at a multiple of it (open loop, Poisson: nobody waits for anybody), each with a
+deadline in `X-Deadline-Ms`. Goodput is what was answered with 200 within its deadline, a second;
+latencies are of those answered with 200; shed is the share of 429 and 503; any other status, and
+any broken connection, counts as unexpected. Memory is the resident size of everything below this
 process.
 
 - searches: `POST /v1/search`, caches off, deadline 2 s.
