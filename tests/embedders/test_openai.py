@@ -93,8 +93,9 @@ class TestContractWithTokenizer(EmbedderContract):
 def test_errors_are_ours_and_show_no_secret(
     server: ProviderServer, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    embedder = make(server, retries=ONCE, options={"timeout_s": 0.5})
-    embedder.embed(["what is imported at the first call takes longer than our time limit"])
+    timeout_s = 1.0 if fault == "hang" else 60.0
+    make(server).embed(["what is imported at the first call takes longer than our time limit"])
+    embedder = make(server, retries=ONCE, options={"timeout_s": timeout_s})
     server.steady = fault
     with caplog.at_level(logging.DEBUG), pytest.raises(SmartyPantsError) as caught:
         embedder.embed(["a", "b"])

@@ -10,10 +10,19 @@ import pytest
 from smartypants.llms.anthropic import AnthropicLLM
 from smartypants.llms.openai import OpenAILLM
 from smartypants.protocols import LLM
+from smartypants.providers.timeouts import Timeouts
 from smartypants.testing import QUESTION, ProviderServer
 from smartypants.types import Delta, SamplingParams
 
 KEY = "sk-very-secret-key"
+SILENT = ("hang", "hang_mid_stream", "drip")
+
+
+def limits(fault: str) -> Timeouts:
+    """Short where a fault is to run into them, else such that a busy machine does not."""
+    if fault in SILENT:
+        return Timeouts(connect_s=10.0, first_token_s=1.0, between_tokens_s=0.3, total_s=30.0)
+    return Timeouts(connect_s=10.0, first_token_s=60.0, between_tokens_s=60.0, total_s=60.0)
 
 
 @pytest.fixture(autouse=True)

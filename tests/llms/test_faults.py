@@ -23,13 +23,11 @@ from smartypants.errors import (
 from smartypants.llms.anthropic import AnthropicLLM
 from smartypants.llms.openai import OpenAILLM
 from smartypants.protocols import LLM
-from smartypants.providers.timeouts import Timeouts
 from smartypants.testing import QUESTION, ProviderServer
 from smartypants.types import SamplingParams
-from tests.llms.conftest import KEY, collect
+from tests.llms.conftest import KEY, collect, limits
 
 Make = Callable[..., LLM]
-SHORT = Timeouts(connect_s=2.0, first_token_s=0.3, between_tokens_s=0.3, total_s=5.0)
 ERRORS = {
     "307": SetupError,
     "400": InvalidRequest,
@@ -68,7 +66,7 @@ def make(request: pytest.FixtureRequest, server: ProviderServer) -> Make:
         chosen = {
             "api_base": server.url,
             "credential": "env:TEST_LLM_KEY",
-            "timeouts": SHORT,
+            "timeouts": limits(server.steady),
             "max_response_bytes": 2**20,
             **keywords,
         }
