@@ -169,6 +169,7 @@ class EmbedChunks:
     def __init__(self, settings: Settings, workers: int) -> None:
         self._embedder = wiring.make_embedder(settings, workers=workers)
         self._cache = wiring.open_embedding_cache(settings)
+        self._patience_s = settings.ingest.patience_s
 
     def __call__(self, rows: Rows) -> Rows:
         parts: list[Part] = rows["batch"][0]
@@ -179,7 +180,8 @@ class EmbedChunks:
         missing = {key: row for row, key in enumerate(keys) if key not in known}
         if missing:
             log.info("embedding_chunks", chunks=len(missing))
-            vectors = self._embed(parts, texts, list(missing.values()))
+            embed = partial(self._embed, parts, texts, list(missing.values()))
+            vectors = patiently(embed, self._patience_s)
             if self._cache is not None:  # before anything else can go wrong
                 self._cache.put(list(missing), vectors)
             known |= dict(zip(missing, vectors, strict=True))

@@ -96,7 +96,7 @@ async def over_http(url: str, settings: Settings, requests: dict[int, int]) -> d
         async def ask(prompt: str) -> Timing:
             started, first = time.perf_counter(), 0.0
             body = {
-                "model": settings.llm.served_name or settings.llm.model,
+                "model": settings.llm.name,
                 "messages": [{"role": "user", "content": prompt}],
                 "max_tokens": MAX_TOKENS,
                 "temperature": 0,

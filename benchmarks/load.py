@@ -180,7 +180,7 @@ async def hang_up(session: aiohttp.ClientSession, settings: Settings) -> float:
 
     async def stream(started: asyncio.Event, number: int) -> None:
         body = {
-            "model": settings.llm.served_name or settings.llm.model,
+            "model": settings.llm.name,
             "messages": [{"role": "user", "content": f"Count from {number} to a million."}],
             "max_tokens": 1_000,
             "stream": True,

@@ -61,7 +61,7 @@ def _gpus(settings: Settings) -> dict[type, float]:
     if not has_gpu(settings):
         return {}
     gpus: dict[type, float] = {EmbedderServer: 0.1, RerankerServer: 0.1}
-    if settings.llm.kind == "vllm":
+    if settings.llm.in_graph:
         span = settings.llm.tensor_parallel_size
         gpus[LLMServer] = 0.6 if span == 1 else float(span)
     return gpus

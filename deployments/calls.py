@@ -78,8 +78,10 @@ async def stream(
 
 
 def passes(error: Exception) -> bool:
-    """Whether asking again at once may help: something is away, not just full."""
-    return isinstance(error, Unavailable) and not isinstance(error, Overloaded)
+    """Whether asking again at once may help: something is away, not just full, and nobody has
+    asked it again already."""
+    away = isinstance(error, Unavailable) and not isinstance(error, Overloaded)
+    return away and not getattr(error, "retried", False)
 
 
 def _pauses(deadline: float | None, patience_s: float) -> Iterator[float]:
@@ -100,7 +102,9 @@ def _mapped(exc: Exception) -> Exception:
     cause = exc.cause if isinstance(exc, RayTaskError) else exc
     if isinstance(cause, SmartyPantsError):
         # A new one: the original drags its whole remote traceback along.
-        return type(cause)(cause.message, cause.hint)
+        error = type(cause)(cause.message, cause.hint)
+        error.retry_after_s, error.retried = cause.retry_after_s, cause.retried
+        return error
     if isinstance(cause, TimeoutError):
         return DeadlineExceeded("The deadline passed.", "Allow more time, or ask for less.")
     if isinstance(cause, BackPressureError):

@@ -18,7 +18,8 @@ class EmbedderServer:
     def __init__(self, settings: Settings) -> None:
         # One thread: a query is short, and a second thread costs more in waiting than it gives.
         self._embedder = wiring.make_embedder(settings, workers=os.cpu_count() or 1)
-        self._embedder.embed(["warm-up"])
+        if not settings.embedder.remote:  # another's may be down now, and up when it matters
+            self._embedder.embed(["warm-up"])
 
     @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, max_concurrent_batches=1)
     async def embed(self, texts: list[str]) -> list[Vectors]:

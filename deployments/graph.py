@@ -23,6 +23,7 @@ from smartypants.ledger import collections
 from smartypants.measures import AnswerMeasures
 from smartypants.prompts import PROMPT_VERSION
 from smartypants.protocols import Vectors
+from smartypants.providers.usage import UsageCounters
 from smartypants.settings import Settings
 from smartypants.types import (
     Answer,
@@ -49,6 +50,7 @@ class Graph:
         self._models = wiring.cached_models(settings)
         self._counters = CacheCounters()
         self._measures = AnswerMeasures()
+        self._usage = UsageCounters()
         self._cache = self._open_cache()
         self._count_tokens = wiring.token_counter(settings)
         self._searching = Searching(settings, handles, self._vectors, self._cache, self._models)
@@ -66,7 +68,11 @@ class Graph:
             generate=self.generate,
             embed=self.embed,
             readiness=self.readiness,
-            collectors=(*self._counters.collectors, *self._measures.collectors),
+            collectors=(
+                *self._counters.collectors,
+                *self._measures.collectors,
+                *self._usage.collectors,
+            ),
         )
 
     def _open_cache(self) -> ResultCache | None:
@@ -153,12 +159,14 @@ class Graph:
         budget_s = left(deadline, self._settings.serve.generation_budget_s)
         async with self._generations.admitted(budget_s):
             deltas = stream(
-                lambda: handle.generate.remote(list(messages), sampling, request_id),
+                lambda: handle.generate.remote(list(messages), sampling, request_id, deadline),
                 Delta,
                 deadline=deadline,
             )
             async with aclosing(deltas):
                 async for delta in deltas:
+                    if delta.usage is not None:
+                        self._usage.note(delta.usage)
                     yield delta
 
     async def embed(self, texts: Sequence[str]) -> Vectors:

@@ -6,23 +6,28 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from smartypants import wiring
-from smartypants.protocols import Engine
 from smartypants.settings import Settings
 from smartypants.types import Delta, Message, SamplingParams
 
 
 class LLMServer:
-    """Streams from the configured LLM; ready when its engine is."""
+    """Streams from the providers of the model that is asked for; ready when vLLM is, if it is one.
+
+    How providers fare, each replica learns by itself.
+    """
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
         self._llm = wiring.make_llm(settings)
-        if isinstance(self._llm, Engine):
-            await self._llm.start()
+        await self._llm.start()
 
     async def generate(
-        self, messages: Sequence[Message], params: SamplingParams, request_id: str
+        self,
+        messages: Sequence[Message],
+        params: SamplingParams,
+        request_id: str,
+        deadline: float | None = None,
     ) -> AsyncIterator[Delta]:
-        deltas = self._llm.generate(messages, params, request_id=request_id)
+        deltas = self._llm.generate(messages, params, request_id=request_id, deadline=deadline)
         async with aclosing(deltas):
             async for delta in deltas:
                 yield delta
@@ -31,10 +36,9 @@ class LLMServer:
         return self._llm.model
 
     async def check_health(self) -> None:
-        if isinstance(self._llm, Engine):
-            await self._llm.check_health()
+        await self._llm.check_health()
 
     def __del__(self) -> None:
         llm = getattr(self, "_llm", None)
-        if isinstance(llm, Engine):
+        if llm is not None:
             llm.shutdown()

@@ -39,7 +39,7 @@ class QueryProcessor:
     ) -> Reply:
         handle = self._llm.options(stream=True)
         deltas = stream(
-            lambda: handle.generate.remote(list(messages), sampling, uuid.uuid4().hex),
+            lambda: handle.generate.remote(list(messages), sampling, uuid.uuid4().hex, deadline),
             Delta,
             deadline=deadline,
         )

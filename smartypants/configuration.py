@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from smartypants.settings import ENV_PREFIX, Settings
 
@@ -40,8 +41,19 @@ def _rows(model: type[BaseModel], prefix: str, values: BaseModel | None = None) 
                 yield f"| **`{prefix}{name}`** | | | {field.description} |"
             yield from _rows(type(default), f"{prefix}{name}.", default)
             continue
-        shown = "" if default is None else f"`{_shown(default)}`"
+        shown = "" if default in (None, PydanticUndefined) else f"`{_shown(default)}`"
         yield f"| `{prefix}{name}` | {_type(field)} | {shown} | {field.description or ''} |"
+        entry = _entry(field)
+        if entry is not None:
+            yield from _rows(entry, f"{prefix}{name}.NAME.")
+
+
+def _entry(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a map's entries, if they have one."""
+    kinds = get_args(field.annotation)
+    if get_origin(field.annotation) is not dict or not isinstance(kinds[1], type):
+        return None
+    return kinds[1] if issubclass(kinds[1], BaseModel) else None
 
 
 def _default(field: FieldInfo) -> Any:

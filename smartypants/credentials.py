@@ -15,6 +15,9 @@ from pydantic import AfterValidator
 
 from smartypants.errors import SetupError
 
+_REMEMBERED = 8
+"""Secrets that were rotated away, and may still be in a message on its way."""
+
 _FORM = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00]+")
 
 
@@ -58,6 +61,37 @@ def resolve(reference: str) -> str:
             "It must be there on every node of the system.",
         )
     return secret
+
+
+class Credential:
+    """A secret by its reference. It is looked up on each use, so a rotated one counts at once.
+
+    It remembers what it gave out, to keep that from messages; no repr and no pickle shows it.
+    """
+
+    def __init__(self, reference: str) -> None:
+        self.reference = _checked(reference)
+        self._given: dict[str, None] = {}
+
+    def reveal(self) -> str:
+        """The secret, for the one place that sends it. Raises `SetupError` like `resolve`."""
+        secret = resolve(self.reference)
+        self._given.pop(secret, None)
+        self._given[secret] = None
+        while len(self._given) > _REMEMBERED:
+            del self._given[next(iter(self._given))]
+        return secret
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What to look for in texts of whoever it was sent to."""
+        return tuple(self._given)
+
+    def __repr__(self) -> str:
+        return f"Credential({self.reference!r})"
+
+    def __reduce__(self) -> tuple[type[Credential], tuple[str]]:
+        return Credential, (self.reference,)
 
 
 def scrub(text: str, secrets: tuple[str, ...]) -> str:

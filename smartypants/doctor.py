@@ -7,16 +7,17 @@ import shutil
 import socket
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from smartypants import models, runtime, wiring
+from smartypants import credentials, models, runtime, wiring
 from smartypants.accelerator import has_gpu
 from smartypants.errors import PortTaken, SetupError, SmartyPantsError
 from smartypants.ledger import collections
+from smartypants.provider_options import EndpointOptions
 from smartypants.settings import Settings
 
 MIN_MEMORY = 3 * 2**30
@@ -107,13 +108,32 @@ def _disk(settings: Settings) -> str:
 
 
 def _embedding_model(settings: Settings) -> str:
-    return f"{settings.embedder.model} at {wiring.embedder_path(settings)}"
+    chosen = settings.embedder
+    if chosen.remote:
+        return f"{chosen.model} at {_endpoints(chosen.providers.values())}"
+    return f"{chosen.model} at {wiring.embedder_path(settings)}"
 
 
 def _llm(settings: Settings) -> str:
-    if settings.llm.kind != "vllm":
-        return f"{settings.llm.model} at {settings.llm.api_base}"
-    return f"{settings.llm.model} ({models.locate(settings.llm.model)})"
+    providers = settings.llm.all_providers.values()
+    engines = [
+        model for found in providers if found.kind == "vllm" for model in found.models.values()
+    ]
+    said = [f"{model} ({models.locate(model)})" for model in engines]
+    remote = [found for found in providers if found.kind != "vllm"]
+    if remote:
+        named = dict.fromkeys(model for found in remote for model in found.models)
+        said.append(f"{', '.join(named)} at {_endpoints(remote)}")
+    return "; ".join(said)
+
+
+def _endpoints(providers: Collection[EndpointOptions]) -> str:
+    """Where they are. Raises `SetupError` for a credential that is not there."""
+    for found in providers:
+        for reference in (found.credential, *found.headers.values()):
+            if credentials.is_reference(reference):
+                credentials.resolve(reference)
+    return ", ".join(str(found.api_base) for found in providers)
 
 
 def _reranker(settings: Settings) -> str:

@@ -24,10 +24,12 @@
     │   ├── LedgerUnavailable
     │   ├── StorageUnavailable
     │   ├── VectorStoreUnavailable
-    │   └── LLMUnavailable
+    │   ├── LLMUnavailable
+    │   └── EmbedderUnavailable
     ├── DeadlineExceeded          504
     └── SetupError                500  the installation or its settings are wrong
         ├── ModelNotFound
+        ├── EmbeddingDimensionMismatch
         ├── PluginNotFound
         ├── StorageDenied              wrong credentials, or too few rights
         ├── NotRunning
@@ -52,6 +54,8 @@ class SmartyPantsError(Exception):
     retryable: ClassVar[bool] = False
     retry_after_s: float | None = None
     """When trying again is likely to help, where that is known."""
+    retried: bool = False
+    """Whether it was tried again already, as often as is wise."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -192,6 +196,11 @@ class LLMUnavailable(Unavailable):
     title = "The language model does not answer"
 
 
+class EmbedderUnavailable(Unavailable):
+    code = "embedder_unavailable"
+    title = "The embedding model does not answer"
+
+
 class DeadlineExceeded(SmartyPantsError):
     code = "deadline_exceeded"
     status = 504
@@ -207,6 +216,11 @@ class SetupError(SmartyPantsError):
 class ModelNotFound(SetupError):
     code = "model_files_not_found"
     title = "The model's files could not be found"
+
+
+class EmbeddingDimensionMismatch(SetupError):
+    code = "embedding_dimension_mismatch"
+    title = "The embedding model's vectors have another dimension than is set"
 
 
 class PluginNotFound(SetupError):

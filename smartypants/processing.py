@@ -119,7 +119,7 @@ def _begin(query: Query, engine: Engine, settings: Settings) -> _Draft:
         query = replace(query, collection=parsed.collection)
         recipe = _recipe(query, engine, settings)
     collection, acl_ids = collections.readable(engine, query.collection, query.principals)
-    collections.check_model(collection, settings.embedder.model)
+    collections.check_model(collection, settings.embedder.model, settings.embedder.dimension)
     return _Draft(
         query,
         recipe,

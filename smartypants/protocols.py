@@ -84,13 +84,17 @@ class Embedder(Protocol):
     dimension: int
     max_tokens: int
 
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row a text, in the order given; longer texts are cut at `max_tokens`."""
+        ...
+
+
+class LocalEmbedder(Embedder, Protocol):
+    """An embedder whose model is a folder of files."""
+
     @staticmethod
     def shape(path: str) -> tuple[int, int]:
         """(dimension, max_tokens) of the model in a folder, without loading it."""
-        ...
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row a text, in the order given; longer texts are cut at `max_tokens`."""
         ...
 
 

@@ -38,4 +38,6 @@ def with_model(settings: Settings, model: str | None) -> Settings:
 
 def recipe(settings: Settings) -> str:
     """What tells apart generations: all that chunks and vectors depend on, besides the texts."""
-    return stable_id(SCHEMA, settings.embedder.model, settings.chunker.model_dump_json())
+    embedder = settings.embedder
+    theirs = (str(embedder.dimension), embedder.max_tokens) if embedder.remote else ()
+    return stable_id(SCHEMA, embedder.model, settings.chunker.model_dump_json(), *theirs)

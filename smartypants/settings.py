@@ -34,6 +34,14 @@ from smartypants import machine
 from smartypants.addresses import parse
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
+from smartypants.provider_options import (
+    BaseUrl,
+    BreakerSettings,
+    EmbeddingProvider,
+    LLMProvider,
+    RetrySettings,
+    routed,
+)
 from smartypants.recipes import Recipe
 from smartypants.storage_options import Options, StorageSettings
 
@@ -132,6 +140,43 @@ class EmbedderSettings(Section):
         description="Padded tokens in one forward pass. Default: what suits the backend, "
         "256 to 1024 on a CPU and 8192 on a GPU.",
     )
+    providers: dict[str, EmbeddingProvider] = Field(
+        default_factory=dict,
+        description="With `kind: openai`: the endpoints of the model by name, in the order of "
+        "fallback. See docs/providers.md.",
+    )
+    dimension: PositiveInt | None = Field(
+        None, description="With providers: the dimension of their vectors."
+    )
+    max_tokens: PositiveInt = Field(
+        512, description="With providers: longer texts are cut; chunks are as long at most."
+    )
+    tokenizer: str | None = Field(
+        None,
+        description="With providers: a model with the same tokenizer (a folder, a hub id, …), "
+        "which counts tokens here. Default: an estimate from above.",
+    )
+    retries: RetrySettings = Field(
+        RetrySettings(), description="Within the deadline, and before anything was delivered."
+    )
+    breaker: BreakerSettings = Field(
+        BreakerSettings(), description="The circuit breaker of each provider, in each replica."
+    )
+
+    @property
+    def remote(self) -> bool:
+        """Whether others compute the vectors: no model is needed here."""
+        return bool(self.providers)
+
+    @model_validator(mode="after")
+    def _remote_is_whole(self) -> Self:
+        if (self.kind == "openai") != self.remote:
+            raise ValueError("embedder.kind is openai just if embedder.providers are given")
+        if self.remote and self.dimension is None:
+            raise ValueError("embedder.providers need embedder.dimension")
+        if any(found.api_base is None for found in self.providers.values()):
+            raise ValueError("each of embedder.providers needs api_base")
+        return self
 
 
 class ChunkerSettings(Section):
@@ -280,7 +325,9 @@ class RerankerSettings(Section):
 
 class LLMSettings(Section):
     kind: str = Field(
-        "vllm", description="Plugin in `smartypants.llms`: `vllm`, or `openai` for any endpoint."
+        "vllm",
+        description="Plugin in `smartypants.llms`: `vllm`, `openai` for any endpoint that speaks "
+        "its protocol, or `anthropic`.",
     )
     model: str = Field(
         "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -299,11 +346,100 @@ class LLMSettings(Section):
     engine: Options = Field(
         default_factory=dict, description="Further vLLM engine arguments, passed as they are."
     )
-    api_base: str | None = Field(None, description="Base URL of an OpenAI-compatible endpoint.")
-    api_key_env: str | None = Field(
-        None, description="Environment variable that holds that endpoint's key."
+    api_base: BaseUrl | None = Field(None, description="Base URL of that endpoint.")
+    credential: Reference | None = Field(
+        None,
+        description="Where that endpoint's key is: `env:NAME` or `file:/PATH`, read again for "
+        "each request.",
     )
     timeout_s: PositiveFloat = Field(120.0, description="Time limit for a call to that endpoint.")
+    providers: dict[str, LLMProvider] = Field(
+        default_factory=dict,
+        description="Several endpoints by name, instead of the settings for one. See "
+        "docs/providers.md.",
+    )
+    routes: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="`MODEL or PATTERN: [provider, …]`, the order of fallback. Default: all "
+        "providers that list the model, in their order.",
+    )
+    default_model: str | None = Field(
+        None,
+        description="With providers: the model for answers and for understanding queries. "
+        "Default: the first.",
+    )
+    retries: RetrySettings = Field(
+        RetrySettings(), description="Within the deadline, and before anything was delivered."
+    )
+    breaker: BreakerSettings = Field(
+        BreakerSettings(), description="The circuit breaker of each provider, in each replica."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        if not self.providers:
+            if self.routes or self.default_model:
+                raise ValueError("llm.routes and llm.default_model need llm.providers")
+            return self
+        for name in ("kind", "model", "served_name", "api_base", "credential", "timeout_s"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"llm.{name} and llm.providers exclude each other")
+        engines = [found.models for found in self.providers.values() if found.kind == "vllm"]
+        if len(engines) > 1 or any(len(models) > 1 for models in engines):
+            raise ValueError("one provider can be of the kind vllm, with one model")
+        # Where texts go is said, and no vendor is the default.
+        if any(found.kind != "vllm" and not found.api_base for found in self.providers.values()):
+            raise ValueError("each of llm.providers needs api_base, besides one of the kind vllm")
+        models = routed(self.providers, self.routes)
+        if self.default_model is not None and self.default_model not in models:
+            raise ValueError(f"llm.default_model is none of {', '.join(models)}")
+        return self
+
+    @property
+    def models(self) -> dict[str, tuple[str, ...]]:
+        """The names in `/v1/models`, each with its providers in the order of fallback."""
+        return routed(self.all_providers, self.routes)
+
+    @property
+    def name(self) -> str:
+        """The model for answers, by its name in `/v1/models`."""
+        return self.default_model or next(iter(self.models))
+
+    @property
+    def all_providers(self) -> dict[str, LLMProvider]:
+        """Those given, or the one that the other settings describe."""
+        if self.providers:
+            return self.providers
+        only = LLMProvider(
+            kind=self.kind,
+            models={self.served_name or self.model: self.model},
+            api_base=self.api_base,
+            credential=self.credential,
+            timeout_s=self.timeout_s,
+            first_token_timeout_s=self.timeout_s,
+            token_timeout_s=self.timeout_s,
+            context_window=self.max_model_len,
+        )
+        return {self.kind: only}
+
+    @property
+    def in_graph(self) -> bool:
+        """Whether vLLM runs here, for any model."""
+        return any(found.kind == "vllm" for found in self.all_providers.values())
+
+    @property
+    def local_model(self) -> str | None:
+        """What vLLM loads for the model for answers; None where others are asked first."""
+        first = self.all_providers[self.models[self.name][0]]
+        return first.models[self.name] if first.kind == "vllm" else None
+
+    @property
+    def longest_context(self) -> int:
+        """Tokens that the model with the most of them takes."""
+        return max(
+            self.max_model_len if found.kind == "vllm" else found.context_window
+            for found in self.all_providers.values()
+        )
 
 
 class AnswerSettings(Section):

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from smartypants.errors import ModelNotFound
 from smartypants.protocols import TokenIds
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+# Three printable characters of ASCII, or one other character, are a token.
+_ESTIMATE: Final = r" ?[!-~]{1,3}|[\s\S]"
 
 
 class ModelTokenizer:
@@ -62,6 +69,31 @@ class TextTokenizer:
 
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False))
+
+
+def load_tokenizer(file: str | None) -> Tokenizer:
+    """That of a `tokenizer.json`, without limits; None: one that estimates, from above for prose,
+    for models whose own is not at hand. It cuts texts at the same places whoever uses it."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+
+    if file is None:
+        tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_ESTIMATE), "isolated")
+        return tokenizer
+    tokenizer = Tokenizer.from_file(file)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def cut_at(tokenizer: Tokenizer, text: str, max_tokens: int) -> str:
+    """The text up to its `max_tokens`-th token."""
+    if len(text.encode("utf-8", "surrogatepass")) <= max_tokens:
+        return text  # no token is smaller than a byte
+    encoding = tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False)
+    if len(encoding) <= max_tokens:
+        return text
+    return text[: encoding.offsets[max_tokens - 1][1]]
 
 
 def _default_prompt(folder: Path) -> str:

@@ -358,13 +358,35 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How to sample; the names are OpenAI's."""
+    """How to sample, and from which model; the names are OpenAI's."""
 
     max_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    model: str | None = None
+    """None: the model for answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call of a model took. `cost` is None where the provider's prices are not known.
+
+    A call that broke off or whose reader left is not `finished`; what it took is an estimate.
+    """
+
+    provider: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int = 0
+    estimated: bool = False
+    """Counted here, for the provider did not say."""
+    cost: float | None = None
+    attempts: int = 1
+    """Requests that were sent for it, to any provider."""
+    finished: bool = True
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +397,10 @@ class Delta:
     finish_reason: Literal["stop", "length"] | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    estimated: bool = False
+    """Whether the counts are an estimate, for the endpoint gave none."""
+    usage: Usage | None = None
+    """With the last one, where providers are accounted for."""
 
 
 @dataclass(frozen=True, slots=True)

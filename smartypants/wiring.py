@@ -26,15 +26,18 @@ from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtrac
 from smartypants.ledger.database import connect
 from smartypants.packing import CountTokens, estimated_tokens
 from smartypants.protocols import (
-    LLM,
     BlobStore,
     Connector,
     Embedder,
+    LocalEmbedder,
     Reranker,
     TokenEmbedder,
     Tokenizer,
     VectorStore,
 )
+from smartypants.providers.building import remote_embedder, routed_llm
+from smartypants.providers.routed_llm import RoutedLLM
+from smartypants.providers.usage import NoteUsage, log_usage
 from smartypants.settings import Settings
 from smartypants.tokenizing import TextTokenizer
 
@@ -130,20 +133,43 @@ def make_extractor(settings: Settings) -> IsolatedExtractor:
 
 
 def embedder_path(settings: Settings) -> Path:
-    """The folder of the embedding model. Raises `ModelNotFound`."""
+    """The folder of the embedding model, which is here. Raises `ModelNotFound`."""
     return models.resolve(settings.embedder.model, cache=settings.model_cache)
+
+
+def _tokenizer_file(settings: Settings) -> Path | None:
+    """The `tokenizer.json` that counts the embedding model's tokens; None: they are estimated.
+
+    Raises `ModelNotFound`.
+    """
+    chosen = settings.embedder
+    if chosen.remote and chosen.tokenizer is None:
+        return None
+    model = chosen.tokenizer if chosen.remote and chosen.tokenizer else chosen.model
+    file = models.resolve(model, cache=settings.model_cache) / "tokenizer.json"
+    if not file.exists():
+        raise ModelNotFound(
+            f"The embedding model has no {file}.", "Choose one with a fast tokenizer."
+        )
+    return file
 
 
 def embedding_shape(settings: Settings) -> tuple[int, int]:
     """(dimension, max_tokens) of the embedding model, without loading it."""
-    plugin: type[Embedder] = registry.load("embedders", settings.embedder.kind)
+    chosen = settings.embedder
+    if chosen.remote:
+        assert chosen.dimension is not None  # or they were no settings
+        return chosen.dimension, chosen.max_tokens
+    plugin: type[LocalEmbedder] = registry.load("embedders", chosen.kind)
     return plugin.shape(str(embedder_path(settings)))
 
 
-def make_embedder(settings: Settings, *, workers: int = 1) -> Embedder:
-    """`workers` is how many share this machine's cores."""
+def make_embedder(settings: Settings, *, workers: int = 1, note: NoteUsage = log_usage) -> Embedder:
+    """`workers` is how many share this machine's cores; `note` is told what others' took."""
     chosen = settings.embedder
     plugin = registry.load("embedders", chosen.kind)
+    if chosen.remote:
+        return remote_embedder(chosen, tokenizer=_tokenizer_file(settings), note=note)
     path = str(embedder_path(settings))
     if chosen.kind != "sentence_transformers":
         other: Embedder = plugin(path=path, model=chosen.model, **chosen.options)
@@ -166,7 +192,7 @@ def make_tokenizer(settings: Settings) -> Tokenizer | None:
     None where the embedder takes texts only.
     """
     plugin = registry.load("embedders", settings.embedder.kind)
-    if not issubclass(plugin, TokenEmbedder):
+    if settings.embedder.remote or not issubclass(plugin, TokenEmbedder):
         return None
     tokenizer: Tokenizer = plugin.tokenizer(str(embedder_path(settings)))
     return tokenizer
@@ -177,8 +203,11 @@ def common_words(settings: Settings) -> frozenset[str]:
 
     None of them where the model has no `tokenizer.json`.
     """
-    path = embedder_path(settings) / "tokenizer.json"
-    if not path.exists():
+    try:
+        path = _tokenizer_file(settings)
+    except ModelNotFound:
+        path = None
+    if path is None:
         return frozenset()
     from tokenizers import Tokenizer
 
@@ -190,11 +219,7 @@ def common_words(settings: Settings) -> frozenset[str]:
 
 def describe_chunker(settings: Settings) -> ChunkerSpec:
     """The chunker that counts with the embedding model's tokenizer, for whoever builds it."""
-    tokenizer = embedder_path(settings) / "tokenizer.json"
-    if not tokenizer.exists():
-        raise ModelNotFound(
-            f"The embedding model has no {tokenizer}.", "Choose one with a fast tokenizer."
-        )
+    tokenizer = _tokenizer_file(settings)
     max_tokens = settings.chunker.max_tokens or embedding_shape(settings)[1]
     room = max_tokens - SPECIAL_TOKENS - settings.chunker.context_tokens
     if room < 16:
@@ -203,7 +228,8 @@ def describe_chunker(settings: Settings) -> ChunkerSpec:
             "Lower it, or raise chunker.max_tokens.",
         )
     return ChunkerSpec(
-        settings.chunker.kind, {"tokenizer_path": str(tokenizer), "max_tokens": room}
+        settings.chunker.kind,
+        {"tokenizer_path": None if tokenizer is None else str(tokenizer), "max_tokens": room},
     )
 
 
@@ -244,20 +270,21 @@ def open_cache(settings: Settings, counters: CacheCounters) -> Store | None:
 
 def cached_models(settings: Settings) -> Models:
     """The models by the names that cached results remember them by."""
-    return Models(settings.embedder.model, settings.reranker.model, settings.llm.model)
+    return Models(settings.embedder.model, settings.reranker.model, settings.llm.name)
 
 
 def token_counter(settings: Settings) -> CountTokens:
     """Counts as the local language model does, where its tokenizer is on this machine; else,
     and for a remote one, an estimate from above. Nothing is fetched for it."""
-    if settings.llm.kind != "vllm":
+    model = settings.llm.local_model
+    if model is None:
         return estimated_tokens
     tokenizer: TextTokenizer | None = None
 
     def count(text: str) -> int:
         nonlocal tokenizer
         if tokenizer is None:
-            file = models.tokenizer_file(settings.llm.model, cache=settings.model_cache)
+            file = models.tokenizer_file(model, cache=settings.model_cache)
             if file is None:
                 return estimated_tokens(text)
             tokenizer = TextTokenizer(file)
@@ -266,29 +293,6 @@ def token_counter(settings: Settings) -> CountTokens:
     return count
 
 
-def make_llm(settings: Settings) -> LLM:
-    chosen = settings.llm
-    plugin = registry.load("llms", chosen.kind)
-    if chosen.kind == "vllm":
-        llm: LLM = plugin(
-            path=str(models.resolve(chosen.model, cache=settings.model_cache)),
-            model=chosen.served_name or chosen.model,
-            max_model_len=chosen.max_model_len,
-            max_num_seqs=chosen.max_num_seqs,
-            gpu=has_gpu(settings),
-            threads=chosen.threads,
-            gpu_memory_utilization=chosen.gpu_memory_utilization,
-            tensor_parallel_size=chosen.tensor_parallel_size,
-            engine=chosen.engine,
-        )
-        return llm
-    if chosen.api_base is None:
-        raise SetupError(f"llm.kind is {chosen.kind}, but llm.api_base is not set.", "Set it.")
-    remote: LLM = plugin(
-        model=chosen.model,
-        api_base=chosen.api_base,
-        api_key_env=chosen.api_key_env,
-        timeout_s=chosen.timeout_s,
-        context_window=chosen.max_model_len,
-    )
-    return remote
+def make_llm(settings: Settings, *, note: NoteUsage = log_usage) -> RoutedLLM:
+    """Every language model by its name, wherever it runs; `note` is told what each call took."""
+    return routed_llm(settings, note=note)

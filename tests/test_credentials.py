@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from smartypants.credentials import Reference, is_reference, resolve, scrub
+from smartypants.credentials import Credential, Reference, is_reference, resolve, scrub
 from smartypants.errors import SetupError
 
 
@@ -42,6 +43,38 @@ def test_error_names_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(SetupError, match=f"{name} can't be used: {reason}") as caught:
             resolve(f"file:{tmp_path}/{name}")
         assert "TOPSECRET" not in str(caught.value)
+
+
+def test_credential_is_looked_up_on_each_use(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("one\n")
+    credential = Credential(f"file:{tmp_path}/key")
+    assert credential.given == ()
+    assert credential.reveal() == "one"
+    (tmp_path / "key").write_text("two\n")
+    assert credential.reveal() == "two"
+    assert credential.given == ("one", "two")
+
+
+def test_credential_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", "TOPSECRET")
+    credential = Credential("env:TEST_SECRET")
+    credential.reveal()
+    assert repr(credential) == "Credential('env:TEST_SECRET')"
+    pickled = pickle.dumps(credential)
+    assert b"TOPSECRET" not in pickled
+    assert pickle.loads(pickled).reveal() == "TOPSECRET"
+    with pytest.raises(ValueError, match="reference") as caught:
+        Credential("TOPSECRET")
+    assert "TOPSECRET" not in str(caught.value)
+
+
+def test_credential_remembers_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    credential = Credential("env:TEST_SECRET")
+    for number in range(100):
+        monkeypatch.setenv("TEST_SECRET", f"secret-{number}")
+        credential.reveal()
+    assert len(credential.given) == 8
+    assert credential.given[-1] == "secret-99"
 
 
 def test_scrub() -> None:

@@ -58,3 +58,20 @@ def test_store_of_an_unknown_kind(tmp_path: Path) -> None:
     check = blobs(Settings(data_dir=tmp_path, blobs={"uri": "ftp://host/x"}))
     assert not check.ok
     assert "blobs.uri is wrong" in check.detail
+
+
+def llm(settings: Settings) -> Check:
+    (check,) = [check for check in examine(settings) if check.name == "language model"]
+    return check
+
+
+def test_providers_and_their_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"api_base": "http://one/v1", "models": ["m", "n"], "credential": "env:TEST_DOCTOR_KEY"}
+    settings = Settings(data_dir=tmp_path, llm={"providers": {"one": one}})
+    monkeypatch.setenv("TEST_DOCTOR_KEY", "TOPSECRET")
+    assert llm(settings).detail == "m, n at http://one/v1"
+    monkeypatch.delenv("TEST_DOCTOR_KEY")
+    assert (llm(settings).ok, llm(settings).detail) == (
+        False,
+        "The environment variable TEST_DOCTOR_KEY is not set, or empty.",
+    )

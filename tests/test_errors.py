@@ -23,6 +23,9 @@ def test_pickles(kind: type[SmartyPantsError]) -> None:
     for error in (kind("What went wrong.", "What to do."), kind("What went wrong.")):
         copy = pickle.loads(pickle.dumps(error))
         assert type(copy) is kind
+        error.retry_after_s, error.retried = 7.0, True
+        copy = pickle.loads(pickle.dumps(error))
+        assert (copy.retry_after_s, copy.retried) == (7.0, True)
         assert (copy.message, copy.hint, str(copy)) == (error.message, error.hint, str(error))
 
 
@@ -68,5 +71,5 @@ def test_retryable_errors() -> None:
     assert retryable == {
         "Unavailable", "Overloaded", "LedgerUnavailable",
         "StorageUnavailable", "VectorStoreUnavailable",
-        "LLMUnavailable", "DeadlineExceeded",
+        "LLMUnavailable", "EmbedderUnavailable", "DeadlineExceeded",
     }  # fmt: skip

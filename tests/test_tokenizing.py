@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from smartypants.errors import ModelNotFound
-from smartypants.testing import EmbedderContract
-from smartypants.tokenizing import ModelTokenizer
+from smartypants.testing import HOSTILE_STRINGS, EmbedderContract
+from smartypants.tokenizing import ModelTokenizer, cut_at, load_tokenizer
 
 
 def test_ids_of_minilm(minilm: Path) -> None:
@@ -68,3 +68,23 @@ def test_torch_is_not_loaded(minilm: Path) -> None:
 def test_folder_without_a_tokenizer(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"tokenizer\.json"):
         ModelTokenizer(path=str(tmp_path), max_tokens=16)
+
+
+@pytest.mark.parametrize("text", [*EmbedderContract.TEXTS, *HOSTILE_STRINGS, "word " * 600])
+@pytest.mark.parametrize("exact", [True, False])
+def test_cut_at(minilm: Path, text: str, exact: bool) -> None:
+    tokenizer = load_tokenizer(str(minilm / "tokenizer.json") if exact else None)
+    cut = cut_at(tokenizer, text, 16)
+    assert text.startswith(cut)
+    sent = cut.encode("utf-8", "replace").decode()
+    assert len(tokenizer.encode(sent, add_special_tokens=False)) <= 16
+    assert cut_at(tokenizer, cut, 16) == cut
+    if len(text) <= 16:
+        assert cut == text
+
+
+def test_estimate_is_from_above_for_prose(minilm: Path) -> None:
+    exact, estimate = load_tokenizer(str(minilm / "tokenizer.json")), load_tokenizer(None)
+    for text in ("The committee met on Tuesday to discuss the budget. " * 9, "短い文です。" * 9):
+        counted = len(exact.encode(text, add_special_tokens=False))
+        assert counted <= len(estimate.encode(text)) <= 2 * counted

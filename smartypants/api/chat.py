@@ -21,7 +21,7 @@ from smartypants.api.completions import (
     CompletionUsage,
 )
 from smartypants.api.fields import NoParams
-from smartypants.api.models import check_model, llm_name
+from smartypants.api.models import check_model
 from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.streaming import EventStream, closing, while_connected
@@ -48,6 +48,7 @@ def _sampling(body: ChatCompletionRequest) -> SamplingParams:
         top_p=body.top_p or default.top_p,
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         seed=body.seed,
+        model=body.model,
     )
 
 
@@ -55,14 +56,13 @@ async def _complete(
     call: Call[ChatCompletionRequest, NoParams],
 ) -> ChatCompletion | Response:
     body = call.body
-    model = llm_name(call.services.settings)
-    check_model(body.model, model)
+    check_model(body.model, *call.services.settings.llm.models)
     deltas = call.services.generate(_messages(body), _sampling(body), call.request_id)
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
-        chunks = _chunks(deltas, model=model, include_usage=usage)
+        chunks = _chunks(deltas, model=body.model, include_usage=usage)
         return EventStream(call.request, chunks, problem_event=_problem_event)
-    return await while_connected(call.request.receive, _whole(deltas, model))
+    return await while_connected(call.request.receive, _whole(deltas, body.model))
 
 
 def _new_id() -> str:

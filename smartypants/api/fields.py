@@ -58,8 +58,8 @@ def _check_question(value: str, info: ValidationInfo) -> str:
 
 def _check_max_tokens(value: int, info: ValidationInfo) -> int:
     settings = _settings(info)
-    if settings is not None and value > settings.llm.max_model_len:
-        raise ValueError(f"must be {settings.llm.max_model_len} at most, the model's context")
+    if settings is not None and value > settings.llm.longest_context:
+        raise ValueError(f"must be {settings.llm.longest_context} at most, the model's context")
     return value
 
 
@@ -93,7 +93,9 @@ TopK = Annotated[
     int, Field(ge=1, description="At most `http.max_top_k`."), AfterValidator(_check_top_k)
 ]
 MaxTokens = Annotated[
-    int, Field(ge=1, description="At most `llm.max_model_len`."), AfterValidator(_check_max_tokens)
+    int,
+    Field(ge=1, description="At most what the model's context has."),
+    AfterValidator(_check_max_tokens),
 ]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 Question = Annotated[

@@ -29,10 +29,6 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-def llm_name(settings: Settings) -> str:
-    return settings.llm.served_name or settings.llm.model
-
-
 def check_model(asked: str, *served: str) -> None:
     """Raises `ModelNotServed`."""
     if asked not in served:
@@ -40,7 +36,7 @@ def check_model(asked: str, *served: str) -> None:
 
 
 def _served(settings: Settings) -> list[str]:
-    return list(dict.fromkeys((llm_name(settings), settings.embedder.model)))
+    return list(dict.fromkeys((*settings.llm.models, settings.embedder.model)))
 
 
 def _model(name: str) -> Model:

@@ -6,6 +6,8 @@ import re
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
 
+from smartypants.tokenizing import load_tokenizer
+
 Range = tuple[int, int]
 
 _WINDOW = 8_192
@@ -23,18 +25,15 @@ class MarkdownChunker:
 
     `semantic-text-splitter` finds the cuts by characters, for it is fast that way; each chunk
     is then counted in tokens, and cut again where it has too many. Small neighbours are joined.
+    Without a tokenizer the count is an estimate.
 
     >>> chunker = MarkdownChunker(tokenizer_path="/models/MiniLM/tokenizer.json", max_tokens=200)
     >>> chunker.split("# Title\\n\\nA paragraph.")
     [(0, 21)]
     """
 
-    def __init__(self, *, tokenizer_path: str, max_tokens: int) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(tokenizer_path)
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+    def __init__(self, *, tokenizer_path: str | None, max_tokens: int) -> None:
+        self._tokenizer = load_tokenizer(tokenizer_path)
         self._max_tokens = max_tokens
 
     def split(self, text: str) -> list[Range]:

@@ -157,7 +157,7 @@ def _judgments(
 def _llm(settings: Settings) -> Callable[[Sequence[Message]], str]:
     def ask(messages: Sequence[Message]) -> str:
         body = {
-            "model": settings.llm.served_name or settings.llm.model,
+            "model": settings.llm.name,
             "messages": [{"role": item.role, "content": item.content} for item in messages],
             "max_tokens": QUESTION_TOKENS,
             "temperature": 0.0,

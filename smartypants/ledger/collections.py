@@ -58,7 +58,7 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
     """The collection, made if it is new.
 
     Raises `ValidationFailed` for a bad name, `EmbeddingModelMismatch` if it was embedded with
-    another model.
+    another model, or to another dimension.
     """
     if not NAME.fullmatch(name):
         raise ValidationFailed(
@@ -80,7 +80,7 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
             connection.execute(upsert(engine, collections, [values]))
             row = connection.execute(mine).one()  # ours, or that of whoever was quicker
     found = Collection(**row._mapping)
-    check_model(found, embedding_model)
+    check_model(found, embedding_model, dimension)
     return found
 
 
@@ -90,13 +90,20 @@ def physical_name(name: str, embedding_model: str, number: int) -> str:
     return f"{name}__{slug[:MAX_SLUG]}__v{number}"
 
 
-def check_model(collection: Collection, embedding_model: str) -> None:
-    """Raises `EmbeddingModelMismatch` unless the collection was embedded with this model."""
+def check_model(collection: Collection, embedding_model: str, dimension: int | None = None) -> None:
+    """Raises `EmbeddingModelMismatch` unless the collection was embedded with this model, to
+    this dimension, where one is given."""
     if collection.embedding_model != fit(embedding_model, MAX_MODEL):
         raise EmbeddingModelMismatch(
             f"Collection {collection.name!r} was embedded with {collection.embedding_model}, "
             f"not with {embedding_model}.",
             "Set embedder.model to the former, or embed it anew with `smartypants reindex`.",
+        )
+    if dimension is not None and dimension != collection.dimension:
+        raise EmbeddingModelMismatch(
+            f"Collection {collection.name!r} has vectors of {collection.dimension} dimensions, "
+            f"not of {dimension}.",
+            "Set embedder.dimension to the former, or use another collection.",
         )
 
 

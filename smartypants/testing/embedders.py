@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from smartypants.protocols import Embedder
+from smartypants.protocols import Embedder, LocalEmbedder
 
 
 class EmbedderContract:
-    """What any `Embedder` does. Give the fixtures `embedder` and `model_path`, its folder."""
+    """What any `Embedder` does. Give the fixture `embedder`."""
 
     TEXTS = (
         "A cat sat on the mat.",
@@ -47,5 +47,9 @@ class EmbedderContract:
         short, longer = embedder.embed([long, long + "and something else at the end"])
         assert float(short @ longer) == pytest.approx(1.0, abs=5e-3)
 
-    def test_shape_is_known_before_loading(self, embedder: Embedder, model_path: str) -> None:
+
+class LocalEmbedderContract(EmbedderContract):
+    """What any `LocalEmbedder` does. Give the fixtures `embedder` and `model_path`, its folder."""
+
+    def test_shape_is_known_before_loading(self, embedder: LocalEmbedder, model_path: str) -> None:
         assert embedder.shape(model_path) == (embedder.dimension, embedder.max_tokens)

@@ -15,6 +15,7 @@ import uvicorn
 
 from smartypants.api.app import create_app
 from smartypants.errors import InvalidRequest, LLMUnavailable, Overloaded
+from smartypants.settings import LLMSettings
 from smartypants.types import Message
 from tests.api.conftest import LLM, WORDS
 
@@ -263,6 +264,25 @@ def test_bad_embeddings(ai, services, fields):
     model = services.settings.embedder.model
     with pytest.raises(openai.UnprocessableEntityError):
         ai.embeddings.create(**{"model": model, "input": "x", **fields})
+
+
+def test_models_of_several_providers(services, backend, remade):
+    providers = {
+        "one": {"api_base": "http://one/v1", "models": ["small", "big"], "context_window": 400},
+        "two": {"api_base": "http://two/v1", "models": ["big"], "context_window": 3000},
+    }
+    settings = services.settings.model_copy(update={"llm": LLMSettings(providers=providers)})
+    client = remade(settings=settings)
+    listed = [model["id"] for model in client.get("/v1/models").json()["data"]]
+    assert listed == ["small", "big", services.settings.embedder.model]
+    for model in ("big", "small"):
+        body = {"model": model, "messages": ASK, "max_tokens": 3000}
+        assert client.post("/v1/chat/completions", json=body).json()["model"] == model
+    assert [params.model for _, params, _ in backend.chats] == ["big", "small"]
+    wrong = client.post("/v1/chat/completions", json={"model": "medium", "messages": ASK})
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "model_not_found")
+    long = {"model": "big", "messages": ASK, "max_tokens": 3001}
+    assert client.post("/v1/chat/completions", json=long).status_code == 422
 
 
 def test_models(ai, services):

@@ -12,6 +12,7 @@ from deployments.calls import call, stream
 from smartypants.errors import (
     CollectionNotFound,
     DeadlineExceeded,
+    LLMUnavailable,
     Overloaded,
     SmartyPantsError,
     Unavailable,
@@ -123,3 +124,18 @@ def test_stream_is_begun_again_before_its_first_item_only() -> None:
     with pytest.raises(Unavailable):
         asyncio.run(read(broken))
     assert not broken[1].cancelled
+
+
+def test_what_was_retried_there_is_asked_once() -> None:
+    asked = 0
+
+    async def down() -> None:
+        nonlocal asked
+        asked += 1
+        error = LLMUnavailable("No provider answers.")
+        error.retried, error.retry_after_s = True, 20.0
+        raise remote(error)
+
+    with pytest.raises(LLMUnavailable) as caught:
+        asyncio.run(call(down))
+    assert (asked, caught.value.retry_after_s) == (1, 20.0)

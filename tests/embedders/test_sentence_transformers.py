@@ -14,7 +14,7 @@ from smartypants.embedders import _onnx
 from smartypants.embedders.sentence_transformers import SentenceTransformerEmbedder
 from smartypants.errors import ModelNotFound, SetupError
 from smartypants.protocols import TokenEmbedder
-from smartypants.testing import EmbedderContract
+from smartypants.testing import EmbedderContract, LocalEmbedderContract
 
 pytestmark = pytest.mark.integration
 
@@ -46,14 +46,14 @@ def by_onnx(model_path: str, cache: Path) -> SentenceTransformerEmbedder:
     )
 
 
-class TestTorch(EmbedderContract):
+class TestTorch(LocalEmbedderContract):
     @pytest.fixture
     def embedder(self, by_torch: SentenceTransformerEmbedder) -> SentenceTransformerEmbedder:
         return by_torch
 
 
 @needs_onnx
-class TestOnnx(EmbedderContract):
+class TestOnnx(LocalEmbedderContract):
     @pytest.fixture
     def embedder(self, by_onnx: SentenceTransformerEmbedder) -> SentenceTransformerEmbedder:
         return by_onnx

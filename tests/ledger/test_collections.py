@@ -48,6 +48,15 @@ def test_another_model_is_refused(engine: Engine) -> None:
         ensure(engine, "handbook", "org/other")
 
 
+def test_another_dimension_is_refused(engine: Engine) -> None:
+    found = ensure(engine, "handbook")
+    collections.check_model(found, found.embedding_model, found.dimension)
+    with pytest.raises(EmbeddingModelMismatch, match=r"not of 7"):
+        collections.check_model(found, found.embedding_model, 7)
+    with pytest.raises(EmbeddingModelMismatch, match=r"not of 7"):
+        collections.ensure(engine, "handbook", embedding_model=found.embedding_model, dimension=7)
+
+
 def test_missing_collection_names_those_there_are(engine: Engine) -> None:
     with pytest.raises(CollectionNotFound, match="none yet"):
         collections.get(engine, "x")

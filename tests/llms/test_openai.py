@@ -23,6 +23,7 @@ from smartypants.errors import (
     SmartyPantsError,
 )
 from smartypants.llms.openai import OpenAILLM
+from smartypants.providers.timeouts import Timeouts
 from smartypants.testing import QUESTION, LLMContract
 from smartypants.types import Delta, Message, SamplingParams
 
@@ -132,7 +133,12 @@ def ask(
     endpoint: str, model: str, params: SamplingParams | None = None, *, timeout_s: float = 10
 ) -> list[Delta]:
     async def run() -> list[Delta]:
-        llm = OpenAILLM(model, api_base=endpoint, api_key_env="TEST_LLM_KEY", timeout_s=timeout_s)
+        llm = OpenAILLM(
+            model,
+            api_base=endpoint,
+            credential="env:TEST_LLM_KEY",
+            timeouts=Timeouts(total_s=timeout_s),
+        )
         try:
             stream = llm.generate(QUESTION, params or SamplingParams(), request_id="r")
             return [delta async for delta in stream]
@@ -193,7 +199,7 @@ def test_own_endpoint_does_not_get_the_openai_key(
     ("model", "error"),
     [
         ("400", InvalidRequest),
-        ("404", InvalidRequest),
+        ("404", SetupError),
         ("422", InvalidRequest),
         ("418", InvalidRequest),
         ("401", SetupError),
