@@ -230,7 +230,8 @@ async def closed_loop(ask: Ask, clients: int, seconds: float) -> float:
     async def client() -> None:
         nonlocal done
         while time.perf_counter() - started < seconds:
-            done += (await ask(next(numbers), None)).status == 200
+            outcome = await ask(next(numbers), None)
+            done += outcome.status == 200
 
     await asyncio.gather(*(client() for _ in range(clients)))
     return done / (time.perf_counter() - started)
