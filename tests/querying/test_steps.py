@@ -252,13 +252,13 @@ def test_a_deadline_forbids_what_would_take_too_long(site: Site, endpoint: Endpo
     assert "s are left" in tight.skipped["expansion"]
     assert endpoint.seen == []
     assert site.plan("harbour fees", options=options, deadline=time.time() + 9).variants
-    # It is quick, which is known now.
-    assert site.plan("harbour fees", options=options, deadline=time.time() + 1.5).variants
+    # It is quick, which is known now; then it no longer is, and the deadline ends it.
+    assert site.plan("harbour fees", options=options, deadline=time.time() + 4).variants
     endpoint.delay_s = 30.0
     started = time.monotonic()
-    slow = site.plan("harbour fees", options=options, deadline=time.time() + 1.5)
+    slow = site.plan("harbour fees", options=options, deadline=time.time() + 4)
     assert "took over" in slow.skipped["expansion"]
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 20.0
 
 
 def test_what_was_slow_is_tried_again_some_time() -> None:
