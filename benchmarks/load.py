@@ -41,6 +41,7 @@ CLIENTS, STREAMS = 32, 16
 SEARCH_DEADLINE_S, ANSWER_DEADLINE_S = 2.0, 30.0
 SEARCH_S, QUICK_SEARCH_S, ANSWER_S = 30.0, 10.0, 60.0
 MAX_TOKENS = 32
+HANG_UPS, WAIT_S = 10, 2.0
 SHED = (429, 503)
 MAX_REQUESTS = 50_000
 
@@ -176,13 +177,24 @@ async def answers(url: str, settings: Settings, collection: str, questions: list
 
 async def hang_up(session: aiohttp.ClientSession, settings: Settings) -> float:
     """Seconds from a client's hanging up to the first token of one that waited for its slot."""
-    began = [asyncio.Event() for _ in range(settings.llm.max_num_seqs)]
+    for attempt in range(HANG_UPS):
+        freed = await _hang_up(session, settings, attempt)
+        if freed is not None:
+            return freed
+    raise RuntimeError("the engine had more places than llm.max_num_seqs, or short answers")
+
+
+async def _hang_up(
+    session: aiohttp.ClientSession, settings: Settings, attempt: int
+) -> float | None:
+    """None if a place became free by itself."""
 
     async def stream(started: asyncio.Event, number: int) -> None:
         body = {
             "model": settings.llm.name,
-            "messages": [{"role": "user", "content": f"Count from {number} to a million."}],
-            "max_tokens": 1_000,
+            "messages": [{"role": "user", "content": f"Tell {attempt}-{number} long tales."}],
+            "max_tokens": 1_500,
+            "temperature": 1.2,
             "stream": True,
         }
         async with session.post("/v1/chat/completions", json=body) as response:
@@ -190,21 +202,27 @@ async def hang_up(session: aiohttp.ClientSession, settings: Settings) -> float:
                 if payload["choices"] and payload["choices"][0]["delta"].get("content"):
                     started.set()
 
-    tasks = [asyncio.create_task(stream(event, n)) for n, event in enumerate(began)]
-    await asyncio.gather(*(event.wait() for event in began))
-    waits = asyncio.Event()
-    tasks.append(asyncio.create_task(stream(waits, 17)))
-    await asyncio.sleep(3.0)
-    if waits.is_set():
-        raise RuntimeError("the engine had more places than llm.max_num_seqs")
-    hung_up = time.perf_counter()
-    tasks[0].cancel()
-    await waits.wait()
-    freed = time.perf_counter() - hung_up
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return freed
+    def begin(number: int) -> tuple[asyncio.Task[None], asyncio.Event]:
+        started = asyncio.Event()
+        return asyncio.create_task(stream(started, number)), started
+
+    streams = [begin(number) for number in range(settings.llm.max_num_seqs)]
+    try:
+        await asyncio.gather(*(started.wait() for _, started in streams))
+        streams.append(begin(len(streams)))
+        _, waits = streams[-1]
+        await asyncio.sleep(WAIT_S)
+        if waits.is_set() or any(task.done() for task, _ in streams):
+            return None
+        hung_up = time.perf_counter()
+        streams[0][0].cancel()
+        await waits.wait()
+        freed = time.perf_counter() - hung_up
+        return None if any(task.done() for task, _ in streams[1:]) else freed
+    finally:
+        for task, _ in streams:
+            task.cancel()
+        await asyncio.gather(*(task for task, _ in streams), return_exceptions=True)
 
 
 async def _levels(
