@@ -34,6 +34,7 @@ from rich.table import Table
 from benchmarks import _beir, _common
 from benchmarks._common import Figures
 from benchmarks.ingest import Run, sampled_memory
+from smartypants.choices import Choice
 from smartypants.settings import Settings
 
 TIMES = (0.5, 1.0, 2.0, 4.0)
@@ -53,7 +54,8 @@ class Outcome:
     status: int
     seconds: float
     first_s: float = 0.0
-    skipped: frozenset[str] = frozenset()
+    shed: frozenset[str] = frozenset()
+    """Steps that were left out, by accident and not by choice."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class Level:
             f"{prefix}.ttft_p50_ms": 1000 * _common.percentile(first, 0.5),
             f"{prefix}.ttft_p95_ms": 1000 * _common.percentile(first, 0.95),
             f"{prefix}.shed_share": sum(o.status in SHED for o in self.outcomes) / count,
-            f"{prefix}.degraded_share": sum(bool(o.skipped) for o in good) / max(len(good), 1),
+            f"{prefix}.degraded_share": sum(bool(o.shed) for o in good) / max(len(good), 1),
             f"{prefix}.unexpected_status": len(unexpected),
             f"{prefix}.memory_mb": self.memory_mb,
         }
@@ -131,8 +133,8 @@ async def searches(url: str, collection: str, questions: list[str], seconds: flo
                 async with session.post("/v1/search", json=body, headers=headers) as response:
                     found = await response.json()
                     took = time.perf_counter() - started
-                    skipped = found.get("skipped", {}) if response.status == 200 else {}
-                    return Outcome(response.status, took, skipped=frozenset(skipped) - {"rerank"})
+                    shed = _shed(found["skipped"]) if response.status == 200 else frozenset()
+                    return Outcome(response.status, took, shed=shed)
             except aiohttp.ClientError:
                 return Outcome(0, time.perf_counter() - started)
 
@@ -152,7 +154,7 @@ async def answers(url: str, settings: Settings, collection: str, questions: list
             }
             headers = _headers(deadline_s)
             started, first = time.perf_counter(), 0.0
-            skipped: frozenset[str] = frozenset()
+            shed: frozenset[str] = frozenset()
             try:
                 async with session.post("/v1/answers", json=body, headers=headers) as response:
                     if response.status != 200:
@@ -165,10 +167,10 @@ async def answers(url: str, settings: Settings, collection: str, questions: list
                         elif name == "error":
                             status = payload["status"]
                         elif name == "answer":
-                            status, skipped = 200, frozenset(payload["skipped"]) - {"rerank"}
+                            status, shed = 200, _shed(payload["skipped"])
             except aiohttp.ClientError:
                 status = 0
-            return Outcome(status, time.perf_counter() - started, first, skipped)
+            return Outcome(status, time.perf_counter() - started, first, shed)
 
         figures = await _levels(ask, "load.answers", ANSWER_DEADLINE_S, ANSWER_S, STREAMS)
         freed = await hang_up(session, settings)
@@ -275,6 +277,10 @@ async def open_loop(ask: Ask, rate: float, deadline_s: float, seconds: float) ->
     return level
 
 
+def _shed(skipped: dict[str, str]) -> frozenset[str]:
+    return frozenset(name for name, why in skipped.items() if why not in set(Choice))
+
+
 def _headers(deadline_s: float | None) -> dict[str, str]:
     return {} if deadline_s is None else {"X-Deadline-Ms": str(int(1000 * deadline_s))}
 
@@ -304,10 +310,11 @@ def _table(figures: Figures, prefix: str, title: str) -> Table:
         "offered_per_s", "goodput", "p50_ms", "p95_ms", "p99_ms", "ttft_p50_ms", "ttft_p95_ms",
         "shed_share", "degraded_share", "unexpected_status", "memory_mb",
     )  # fmt: skip
-    table = Table("", *names, title=f"{title}: {figures[f'{prefix}.capacity_per_s']:.1f}/s done")
-    for times in TIMES:
-        values = [figures[f"{prefix}.x{times:g}.{name}"] for name in names]
-        table.add_row(f"{times:g} x", *(f"{value:.4g}" for value in values))
+    title = f"{title}: {figures[f'{prefix}.capacity_per_s']:.1f}/s done"
+    table = Table("", *(f"{times:g} x" for times in TIMES), title=title)
+    for name in names:
+        values = [figures[f"{prefix}.x{times:g}.{name}"] for times in TIMES]
+        table.add_row(name, *(f"{value:.4g}" for value in values))
     return table
 
 
