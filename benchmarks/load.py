@@ -34,7 +34,7 @@ from rich.table import Table
 from benchmarks import _beir, _common
 from benchmarks._common import Figures
 from benchmarks.ingest import Run, sampled_memory
-from smartypants.choices import Choice
+from smartypants.choices import chosen
 from smartypants.settings import Settings
 
 TIMES = (0.5, 1.0, 2.0, 4.0)
@@ -278,7 +278,7 @@ async def open_loop(ask: Ask, rate: float, deadline_s: float, seconds: float) ->
 
 
 def _shed(skipped: dict[str, str]) -> frozenset[str]:
-    return frozenset(name for name, why in skipped.items() if why not in set(Choice))
+    return frozenset(name for name, why in skipped.items() if not chosen(why))
 
 
 def _headers(deadline_s: float | None) -> dict[str, str]:
