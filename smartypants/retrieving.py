@@ -70,15 +70,13 @@ async def retrieve(plan: SearchPlan, legs: Legs, *, engine: Engine, limit: int) 
         with recorder.step("embed") as note:
             embedded = await asyncio.gather(*(legs.embed(text) for text in texts))
             note.detail = f"{len(texts)} texts" if plan.variants else ""
-        with recorder.step("dense") as note:
+        with recorder.step("dense"):
             found = await asyncio.gather(*(legs.dense(scope, vector) for vector in embedded))
-            note.detail = f"{sum(map(len, found))} candidates"
         return {_dense_leg(number): leg for number, leg in enumerate(found)}
 
     async def lexical() -> Ranked:
-        with recorder.step("bm25") as note:
+        with recorder.step("bm25"):
             found = await legs.lexical(scope, plan.text)
-            note.detail = f"{len(found)} candidates"
         return {"bm25": found}
 
     wanted: list[Awaitable[Ranked]] = []
@@ -104,10 +102,12 @@ async def retrieve(plan: SearchPlan, legs: Legs, *, engine: Engine, limit: int) 
 def _shown(
     plan: SearchPlan, found: Ranked, engine: Engine, limit: int, recorder: Recorder
 ) -> list[SearchHit]:
-    fused = fuse(found, plan.recipe)
     with recorder.step("ledger") as note:
-        hits = visible(fused, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
-        note.detail = f"{len(hits)} hits"
+        # Before they are fused and counted: ranks and numbers tell of what is left out, too.
+        legs = visible(found, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
+        counts = ", ".join(f"{name} {len(leg)}" for name, leg in legs.items())
+        hits = [_hit(item) for item in fuse(legs, plan.recipe)]
+        note.detail = f"{len(hits)} hits of {counts}"
     hits = _chosen(plan, hits, limit, recorder)
     with recorder.step("documents"):
         return described(hits, engine)
@@ -154,12 +154,12 @@ def _chosen(
 
 
 def visible(
-    fused: Sequence[Fused],
+    found: Ranked,
     *,
     engine: Engine,
     acl_ids: Sequence[int],
     filters: Filters | None = None,
-) -> list[SearchHit]:
+) -> Ranked:
     """Only passages of the version that the ledger shows, of documents that may be read and that
     the filters ask for; what the documents are called comes with `described`.
 
@@ -167,11 +167,11 @@ def visible(
     behind it (of an older version, or of a deleted document). What it knows of a document's ACL
     and attributes may be too.
     """
-    ids = [item.chunk.document_id for item in fused]
+    ids = {item.chunk.document_id for leg in found.values() for item in leg}
     allowed = set(acl_ids)
     versions = {
         document_id: row.indexed_version
-        for document_id, row in documents.standing(engine, ids).items()
+        for document_id, row in documents.standing(engine, sorted(ids)).items()
         if row.acl_id in allowed
     }
     if filters is not None and filters != Filters():
@@ -181,11 +181,16 @@ def visible(
             for document_id, version in versions.items()
             if document_id in rows and _asked_for(rows[document_id], filters)
         }
-    return [
-        SearchHit(item.chunk, item.score, item.scores, "", "", "", explanation=_explanation(item))
-        for item in fused
-        if versions.get(item.chunk.document_id) == item.chunk.version
-    ]
+    return {
+        name: [item for item in leg if versions.get(item.chunk.document_id) == item.chunk.version]
+        for name, leg in found.items()
+    }
+
+
+def _hit(item: Fused) -> SearchHit:
+    return SearchHit(
+        item.chunk, item.score, item.scores, "", "", "", explanation=_explanation(item)
+    )
 
 
 def described(hits: Sequence[SearchHit], engine: Engine) -> list[SearchHit]:
