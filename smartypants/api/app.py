@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from smartypants.api import (
+    accounts,
     answers,
     chat,
     collections,
@@ -24,8 +25,10 @@ from smartypants.api import (
     health,
     history,
     jobs,
+    login,
     models,
     openapi,
+    people,
     problems,
     recipes,
     search,
@@ -55,6 +58,9 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *chat.ROUTES,
     *embeddings.ROUTES,
     *models.ROUTES,
+    *accounts.ROUTES,
+    *people.ROUTES,
+    *login.ROUTES,
     *health.ROUTES,
 )
 
