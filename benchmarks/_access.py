@@ -135,9 +135,7 @@ class Verdicts:
 class World:
     """The system, the model, and what changes both."""
 
-    def __init__(
-        self, engine: Engine, vectors: VectorStore, client: TestClient, seed: int
-    ) -> None:
+    def __init__(self, engine: Engine, vectors: VectorStore, client: TestClient, seed: int) -> None:
         self.engine = engine
         self.vectors = vectors
         self.client = client

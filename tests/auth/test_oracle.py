@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,11 @@ def world(tmp_path: Path, milvus: MilvusVectorStore) -> Iterator[World]:
         yield made
 
 
-def test_no_leak_and_no_false_denial(world: World) -> None:
+def test_no_leak_and_no_false_denial(
+    world: World, record_property: Callable[[str, object], None]
+) -> None:
     verdicts = _access.tried(world, triples=TRIPLES)
-    print(verdicts.total, dict(verdicts.triples))
+    record_property("triples", dict(verdicts.triples))
     assert verdicts.leaks == []
     assert verdicts.false_denials == []
     assert verdicts.total >= TRIPLES
