@@ -61,8 +61,8 @@ def up(
 ) -> None:
     """Start the system on this machine, and keep it up until Ctrl-C or `smartypants down`."""
     with reporting(json) as settings:
-        configure_logs(settings.log)
         check_exposure(settings)
+        configure_logs(settings.log)
         if detach:
             return _detached(settings, wait=wait, as_json=json)
         from deployments.local import system, wait_until_ready
