@@ -59,7 +59,7 @@ format: install ## Format the code.
 	@$(BIN)/ruff check --fix .
 
 bench: install ## Run the quick benchmarks.
-	@for name in quality ingest search queries hybrid answer answers_quality semantic_cache load chaos chaos_queries scaling fuzz_documents; do $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
+	@for name in quality ingest search queries hybrid answer answers_quality semantic_cache load chaos chaos_queries scaling fuzz_documents acl; do $(BIN)/python -m benchmarks.$$name --quick || exit 1; done
 
 docs: install ## Write the generated parts of docs/ anew.
 	@$(BIN)/python -m smartypants.configuration docs/configuration.md

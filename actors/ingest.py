@@ -23,6 +23,7 @@ from smartypants.errors import (
 )
 from smartypants.ledger import collections, documents, listing, moves
 from smartypants.ledger.jobs import Job
+from smartypants.permitting import permit
 from smartypants.progress import Progress
 from smartypants.settings import Settings
 from smartypants.types import DocumentRef
@@ -128,6 +129,7 @@ def ingest(
         if incomplete is None:
             watch.listed()
 
+    permit(engine, vectors, collection.name)
     progress.begin_indexing()
     documents.retry_due(engine, connector.source_id, max_attempts=settings.ingest.max_attempts)
     committer = Committer(engine, vectors, collection, settings.ingest, progress)
@@ -151,6 +153,7 @@ def ingest(
             raise VectorStoreUnavailable(
                 "The vector store lost chunks that it had taken.", "See its log."
             )
+    permit(engine, vectors, collection.name)  # of those that turned out to be as they were
     if incomplete is not None:
         raise incomplete
     due = documents.retry_due(

@@ -215,7 +215,14 @@ class SharedPipeline:
         self._land(document_id)
         indexed = None
         if part.failed is None and not part.unchanged:
-            indexed = Indexed(document_id, part.version, part.title, part.chunk_count, part.parsed)
+            indexed = Indexed(
+                document_id,
+                part.version,
+                part.title,
+                part.chunk_count,
+                part.parsed,
+                acl_id=flight.work.acl_id,
+            )
         return Finished(flight.work, indexed, part.failed, flight.embedded, flight.seconds)
 
     def _land(self, document_id: str) -> None:

@@ -18,6 +18,7 @@ from deployments.reranker import RerankerServer
 from deployments.retriever import Retriever
 from smartypants import wiring
 from smartypants.accelerator import has_gpu
+from smartypants.auth.exposure import check_cluster
 from smartypants.ledger.database import migrate
 from smartypants.settings import Scaling, Settings
 
@@ -52,6 +53,7 @@ def app_from_environment(args: dict[str, str]) -> Application:
     """What a RayService imports: the graph of the settings file and the environment."""
     settings = Settings()
     refuse_embedded_parts(settings)
+    check_cluster(settings)
     migrate(wiring.open_ledger(settings))
     return build_app(settings)
 

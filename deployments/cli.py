@@ -16,7 +16,8 @@ from deployments.cli_ingest import ingest
 from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
-from smartypants.cli import inspect, ledger, query, recipe, transfer
+from smartypants.auth.exposure import WARNING, check_exposure
+from smartypants.cli import access, inspect, keys, ledger, query, recipe, transfer
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.cli.tune import tune
@@ -44,6 +45,10 @@ app.command()(inspect.doctor)
 app.command()(tune)
 app.add_typer(recipe.app)
 app.add_typer(ledger.app)
+app.add_typer(keys.app)
+app.add_typer(access.users)
+app.add_typer(access.groups)
+app.add_typer(access.grants)
 
 
 @app.command()
@@ -56,6 +61,7 @@ def up(
 ) -> None:
     """Start the system on this machine, and keep it up until Ctrl-C or `smartypants down`."""
     with reporting(json) as settings:
+        check_exposure(settings)
         configure_logs(settings.log)
         if detach:
             return _detached(settings, wait=wait, as_json=json)
@@ -128,8 +134,14 @@ def _say(spinner: Any, parts: dict[str, Any], stopped: threading.Event | None = 
 
 
 def _announce(settings: Settings, url: str, seconds: float, *, as_json: bool) -> None:
+    required = settings.auth.mode == "required"
     if as_json:
-        return print_json({"url": url, "data_dir": str(settings.data_dir), "seconds": seconds})
+        about = {"url": url, "data_dir": str(settings.data_dir), "seconds": seconds}
+        return print_json(about | {"authentication": settings.auth.mode})
+    if not required:
+        err.print(f"[yellow]Warning:[/yellow] {WARNING} See docs/auth.md.", soft_wrap=True)
+    elif keys.lacks_admin(settings):
+        err.print("There is no admin yet: `smartypants keys bootstrap` makes one.", markup=False)
     out.print(f"SmartyPants is up at {url} ({seconds:.0f} s). API: {url}/docs")
     out.print("  smartypants ingest PATH      index a folder")
     out.print('  smartypants search "…"       find passages')

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from smartypants import credentials, models, runtime, wiring
 from smartypants.accelerator import has_gpu
+from smartypants.auth.exposure import check_exposure
 from smartypants.errors import PortTaken, SetupError, SmartyPantsError
 from smartypants.ledger import collections
 from smartypants.provider_options import EndpointOptions
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> list[Check]:
         ("reranker", _reranker),
         ("ledger", _ledger),
         ("blobs", _blobs),
+        ("authentication", check_exposure),
     ]
     if runtime.running(settings) is None:
         checks += [("http port", _http_port), ("vector port", _vector_port)]
@@ -56,7 +58,9 @@ def examine(settings: Settings) -> list[Check]:
 
 def preflight(settings: Settings) -> None:
     """Raises the first error that would keep `smartypants up` from working."""
-    for check in (_memory, _disk, _embedding_model, _llm, _reranker, _http_port, _vector_port):
+    for check in (
+        check_exposure, _memory, _disk, _embedding_model, _llm, _reranker, _http_port, _vector_port
+    ):  # fmt: skip
         check(settings)
 
 

@@ -6,11 +6,17 @@
     │   ├── PayloadTooLarge       413
     │   ├── ExportInvalid              files to import are damaged or missing
     │   └── UnsupportedMediaType  415
+    ├── NotAuthenticated          401  the caller has to say who it is
+    │   ├── CredentialsInvalid         what it said is wrong, expired or revoked
+    │   └── LoginFailed
+    ├── Forbidden                 403  the caller is known, and may not
     ├── NotFound                  404
     │   ├── CollectionNotFound
     │   ├── DocumentNotFound
     │   ├── JobNotFound
-    │   └── ModelNotServed
+    │   ├── ModelNotServed
+    │   ├── UserNotFound
+    │   └── ApiKeyNotFound
     ├── Conflict                  409
     │   ├── EmbeddingModelMismatch
     │   ├── FilterNotSupported
@@ -25,7 +31,8 @@
     │   ├── StorageUnavailable
     │   ├── VectorStoreUnavailable
     │   ├── LLMUnavailable
-    │   └── EmbedderUnavailable
+    │   ├── EmbedderUnavailable
+    │   └── IssuerUnavailable
     ├── DeadlineExceeded          504
     └── SetupError                500  the installation or its settings are wrong
         ├── ModelNotFound
@@ -95,6 +102,28 @@ class UnsupportedMediaType(InvalidRequest):
     title = "The content type is not supported"
 
 
+class NotAuthenticated(SmartyPantsError):
+    code = "not_authenticated"
+    status = 401
+    title = "Authentication is needed"
+
+
+class CredentialsInvalid(NotAuthenticated):
+    code = "credentials_invalid"
+    title = "The credentials are not valid"
+
+
+class LoginFailed(NotAuthenticated):
+    code = "login_failed"
+    title = "The login did not succeed"
+
+
+class Forbidden(SmartyPantsError):
+    code = "forbidden"
+    status = 403
+    title = "Not allowed"
+
+
 class NotFound(SmartyPantsError):
     code = "not_found"
     status = 404
@@ -119,6 +148,16 @@ class JobNotFound(NotFound):
 class ModelNotServed(NotFound):
     code = "model_not_found"
     title = "No such model"
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+    title = "No such user"
+
+
+class ApiKeyNotFound(NotFound):
+    code = "api_key_not_found"
+    title = "No such API key"
 
 
 class Conflict(SmartyPantsError):
@@ -199,6 +238,11 @@ class LLMUnavailable(Unavailable):
 class EmbedderUnavailable(Unavailable):
     code = "embedder_unavailable"
     title = "The embedding model does not answer"
+
+
+class IssuerUnavailable(Unavailable):
+    code = "issuer_unavailable"
+    title = "The issuer of logins does not answer"
 
 
 class DeadlineExceeded(SmartyPantsError):

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from smartypants.choices import BUSY, Choice
 from smartypants.errors import CollectionNotFound, ValidationFailed
-from smartypants.ledger import collections, documents, listing, recipes
+from smartypants.ledger import acls, collections, documents, listing, recipes
 from smartypants.ledger.collections import Collection
 from smartypants.protocols import VectorStore
 from smartypants.querying import expanding, language, plain_words, rewriting, spelling, syntax
@@ -118,7 +118,9 @@ def _begin(query: Query, engine: Engine, settings: Settings) -> _Draft:
     if parsed.collection is not None:
         query = replace(query, collection=parsed.collection)
         recipe = _recipe(query, engine, settings)
-    collection, acl_ids = collections.readable(engine, query.collection, query.principals)
+    collection, acl_ids = collections.readable(
+        engine, query.collection, query.principals, query.reach
+    )
     collections.check_model(collection, settings.embedder.model, settings.embedder.dimension)
     return _Draft(
         query,
@@ -141,7 +143,7 @@ def _recipe(query: Query, engine: Engine, settings: Settings) -> Recipe:
 
 def _parsed(text: str, query: Query, engine: Engine) -> syntax.Parsed:
     def exists(name: str) -> bool:
-        if not query.elsewhere:
+        if not query.elsewhere or not query.reach.has(name):
             return False
         try:
             collections.get(engine, name)
@@ -153,7 +155,9 @@ def _parsed(text: str, query: Query, engine: Engine) -> syntax.Parsed:
     other = syntax.parse(text, syntax.Names(lambda _: (), exists)).collection
 
     def sources(name: str) -> tuple[str, ...]:
-        called = listing.sources_called(engine, other or query.collection, name)
+        allowed = acls.allowed_acl_ids(engine, query.principals)
+        where = other or query.collection
+        called = listing.sources_called(engine, where, name, acl_ids=allowed)
         return tuple(item.id for item in called)
 
     return syntax.parse(text, syntax.Names(sources, exists))

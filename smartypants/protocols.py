@@ -198,8 +198,11 @@ class VectorStore(Protocol):
         the count; every earlier write is seen."""
         ...
 
-    def scan(self, physical: str, *, vectors: bool = False) -> Iterator[list[StoredChunk]]:
-        """Everything that is stored, in batches, in no order; with vectors where asked for."""
+    def scan(
+        self, physical: str, *, vectors: bool = False, document_ids: Sequence[str] = ()
+    ) -> Iterator[list[StoredChunk]]:
+        """Everything that is stored, or that is stored of these documents, in batches, in no
+        order; with vectors where asked for."""
         ...
 
     def delete_chunks(self, physical: str, chunk_ids: Sequence[str]) -> None:

@@ -15,7 +15,12 @@ SCHEMA = 2
 
 
 def submit(
-    engine: Engine, settings: Settings, collection: str, *, model: str | None = None
+    engine: Engine,
+    settings: Settings,
+    collection: str,
+    *,
+    model: str | None = None,
+    submitted_by: str | None = None,
 ) -> jobs.Job:
     """Queue it; one at a time runs for a collection. `model`: another one than is configured.
 
@@ -23,9 +28,8 @@ def submit(
     """
     collections.get(engine, collection)
     wiring.embedding_shape(with_model(settings, model))
-    return jobs.submit(
-        engine, KIND, collection, {"connector": KIND, "uri": f"{KIND}:{collection}", "model": model}
-    )
+    params = {"connector": KIND, "uri": f"{KIND}:{collection}", "model": model}
+    return jobs.submit(engine, KIND, collection, params, submitted_by=submitted_by)
 
 
 def with_model(settings: Settings, model: str | None) -> Settings:

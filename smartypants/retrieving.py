@@ -72,11 +72,11 @@ async def retrieve(plan: SearchPlan, legs: Legs, *, engine: Engine, limit: int) 
     recorder = Recorder()
     for attempt in range(ATTEMPTS):
         began = time.time()
-        fused = fuse(await _found(plan, legs, recorder), plan.recipe)
-        shown = await asyncio.to_thread(_shown, plan, fused, engine, recorder)
+        found = await _found(plan, legs, recorder)
+        shown = await asyncio.to_thread(_shown, plan, found, engine, recorder)
         if shown.changed_at < began - CLOCKS_S or attempt == ATTEMPTS - 1:
             break
-    hits = await asyncio.to_thread(_chosen, plan, shown.hits, engine, limit, recorder)
+    hits = await asyncio.to_thread(_chosen, plan, shown.legs, engine, limit, recorder)
     return SearchResult(
         tuple(hits),
         skipped=recorder.skipped,
@@ -94,15 +94,13 @@ async def _found(plan: SearchPlan, legs: Legs, recorder: Recorder) -> Ranked:
         with recorder.step("embed") as note:
             embedded = await asyncio.gather(*(legs.embed(text) for text in texts))
             note.detail = f"{len(texts)} texts" if plan.variants else ""
-        with recorder.step("dense") as note:
+        with recorder.step("dense"):
             found = await asyncio.gather(*(legs.dense(scope, vector) for vector in embedded))
-            note.detail = f"{sum(map(len, found))} candidates"
         return {_dense_leg(number): leg for number, leg in enumerate(found)}
 
     async def lexical() -> Ranked:
-        with recorder.step("bm25") as note:
+        with recorder.step("bm25"):
             found = await legs.lexical(scope, plan.text)
-            note.detail = f"{len(found)} candidates"
         return {"bm25": found}
 
     wanted: list[Awaitable[Ranked]] = []
@@ -119,17 +117,17 @@ async def _found(plan: SearchPlan, legs: Legs, recorder: Recorder) -> Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Passages that may be shown, best first; `changed_at` is when the last of the documents
-    changed of which an older or a newer version was found, as Unix time."""
+    """The candidates of each leg that may be shown; `changed_at` is when the last of the
+    documents changed of which an older or a newer version was found, as Unix time."""
 
-    hits: list[SearchHit]
+    legs: Ranked
     changed_at: float
 
 
-def _shown(plan: SearchPlan, fused: list[Fused], engine: Engine, recorder: Recorder) -> Shown:
+def _shown(plan: SearchPlan, found: Ranked, engine: Engine, recorder: Recorder) -> Shown:
     with recorder.step("ledger") as note:
-        shown = visible(fused, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
-        note.detail = f"{len(shown.hits)} hits"
+        shown = visible(found, engine=engine, acl_ids=plan.acl_ids, filters=plan.filters)
+        note.detail = ", ".join(f"{name} {len(leg)}" for name, leg in shown.legs.items())
     return shown
 
 
@@ -153,9 +151,10 @@ def _dense_leg(number: int) -> str:
 
 
 def _chosen(
-    plan: SearchPlan, hits: list[SearchHit], engine: Engine, limit: int, recorder: Recorder
+    plan: SearchPlan, legs: Ranked, engine: Engine, limit: int, recorder: Recorder
 ) -> list[SearchHit]:
-    hits = _best(plan, hits, limit, recorder)
+    # Of what may be shown alone: ranks and numbers tell of what is left out, too.
+    hits = _best(plan, [_hit(item) for item in fuse(legs, plan.recipe)], limit, recorder)
     with recorder.step("documents"):
         return described(hits, engine)
 
@@ -182,7 +181,7 @@ def _best(
 
 
 def visible(
-    fused: Sequence[Fused],
+    found: Ranked,
     *,
     engine: Engine,
     acl_ids: Sequence[int],
@@ -195,11 +194,11 @@ def visible(
     behind it (of an older version, or of a deleted document). What it knows of a document's ACL
     and attributes may be too.
     """
-    ids = [item.chunk.document_id for item in fused]
+    ids = {item.chunk.document_id for leg in found.values() for item in leg}
     allowed = set(acl_ids)
     rows = {
         document_id: row
-        for document_id, row in documents.standing(engine, ids).items()
+        for document_id, row in documents.standing(engine, sorted(ids)).items()
         if row.acl_id in allowed
     }
     versions = {document_id: row.indexed_version for document_id, row in rows.items()}
@@ -210,17 +209,23 @@ def visible(
             for document_id, version in versions.items()
             if document_id in known and _asked_for(known[document_id], filters)
         }
-    hits = [
-        SearchHit(item.chunk, item.score, item.scores, "", "", "", explanation=_explanation(item))
-        for item in fused
-        if versions.get(item.chunk.document_id) == item.chunk.version
-    ]
     changed = (
         rows[item.chunk.document_id].indexed_at
-        for item in fused
+        for leg in found.values()
+        for item in leg
         if versions.get(item.chunk.document_id, item.chunk.version) != item.chunk.version
     )
-    return Shown(hits, max(changed, default=0.0))
+    legs = {
+        name: [item for item in leg if versions.get(item.chunk.document_id) == item.chunk.version]
+        for name, leg in found.items()
+    }
+    return Shown(legs, max(changed, default=0.0))
+
+
+def _hit(item: Fused) -> SearchHit:
+    return SearchHit(
+        item.chunk, item.score, item.scores, "", "", "", explanation=_explanation(item)
+    )
 
 
 def described(hits: Sequence[SearchHit], engine: Engine) -> list[SearchHit]:

@@ -32,6 +32,7 @@ from pydantic_settings import (
 
 from smartypants import machine
 from smartypants.addresses import parse
+from smartypants.auth.settings import AuthSettings
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
 from smartypants.provider_options import (
@@ -610,6 +611,7 @@ class Settings(BaseSettings):
     )
     default_collection: str = Field("default", description="Used where none is named.")
     http: HttpSettings = HttpSettings()
+    auth: AuthSettings = AuthSettings()
     ledger: LedgerSettings = LedgerSettings()
     blobs: BlobSettings = BlobSettings()
     storage: StorageSettings = StorageSettings()

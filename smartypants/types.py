@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from smartypants.auth.reach import EVERYWHERE, Reach
+
 if TYPE_CHECKING:
     from smartypants.attributes import Attributes
     from smartypants.recipes import Recipe
@@ -226,6 +228,8 @@ class Query:
     elsewhere: bool = False
     """Whether `in:` in the text may name another collection: the caller chose none."""
     principals: tuple[str, ...] = (PUBLIC,)
+    reach: Reach = EVERYWHERE
+    """The collections that the caller may know of."""
     request_id: str = ""
     deadline: float | None = None
     """Unix time in seconds after which nobody waits for the result."""

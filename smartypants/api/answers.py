@@ -30,6 +30,7 @@ from smartypants.api.search import (
     UseCache,
 )
 from smartypants.api.streaming import EventStream, closing, event, while_connected
+from smartypants.auth.roles import Permission
 from smartypants.errors import InvalidRequest, LLMUnavailable
 from smartypants.types import (
     Answer,
@@ -198,6 +199,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/answers",
         tag="Search",
         summary="Answer a question with citations",
+        permission=Permission.DOCUMENTS_READ,
+        collection=lambda call: call.body.collection,
         handler=_answer,
         body=json_body(AnswerRequest),
         params=NoParams,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from smartypants.api import (
+    accounts,
     answers,
     chat,
     collections,
@@ -23,18 +25,25 @@ from smartypants.api import (
     health,
     history,
     jobs,
+    login,
     models,
     openapi,
+    people,
     problems,
     recipes,
     search,
     uploads,
 )
+from smartypants.api.authentication import Authenticate
 from smartypants.api.metrics import Metrics
 from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
 from smartypants.api.routing import AnyRoute, starlette_routes
 from smartypants.api.services import Services
+from smartypants.auth.authenticating import Authenticator
+from smartypants.auth.exposure import WARNING
 from smartypants.errors import SmartyPantsError
+
+log = structlog.get_logger(__name__)
 
 TABLE: Final[tuple[AnyRoute, ...]] = (
     *search.ROUTES,
@@ -49,6 +58,9 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *chat.ROUTES,
     *embeddings.ROUTES,
     *models.ROUTES,
+    *accounts.ROUTES,
+    *people.ROUTES,
+    *login.ROUTES,
     *health.ROUTES,
 )
 
@@ -62,12 +74,16 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     >>> uvicorn.run(app, host=services.settings.http.host, port=services.settings.http.port)
     """
     metrics = Metrics(services.engine, services.collectors)
+    authenticator = Authenticator(services.settings.auth, services.engine)
+    if services.settings.auth.mode == "open":
+        log.warning("authentication_off", detail=WARNING)
     app = Starlette(
         routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
         middleware=[
             Middleware(RequestContext, echoed=request_id_echoed),
             Middleware(Measure, metrics=metrics),
             Middleware(CatchErrors),
+            Middleware(Authenticate, authenticator=authenticator),
             Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),
         ],
         exception_handlers={
@@ -77,6 +93,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     )
     app.router.redirect_slashes = False  # a redirect would be the one answer that is no problem
     app.state.metrics = metrics
+    app.state.authenticator = authenticator
     return app
 
 

@@ -25,6 +25,7 @@ from smartypants.api.models import check_model
 from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.streaming import EventStream, closing, while_connected
+from smartypants.auth.roles import Permission
 from smartypants.errors import InvalidRequest, LLMUnavailable, ModelNotServed, Overloaded
 from smartypants.types import Delta, Message, Role, SamplingParams
 
@@ -145,6 +146,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/chat/completions",
         tag="OpenAI-compatible",
         summary="Complete a conversation",
+        permission=Permission.MODELS_USE,
         handler=_complete,
         body=json_body(ChatCompletionRequest),
         params=NoParams,

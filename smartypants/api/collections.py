@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import Engine
 from starlette.responses import Response
 
 from smartypants import reindexing, wiring
+from smartypants.api import access
 from smartypants.api.bodies import NO_BODY, json_body
 from smartypants.api.fields import Identifier, NoParams, Params, RequestBody, Time, at
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
 from smartypants.api.services import Services
+from smartypants.auth.callers import Caller
+from smartypants.auth.roles import Permission
 from smartypants.deleting import drop_collection
 from smartypants.errors import (
     CollectionNotFound,
@@ -20,7 +25,7 @@ from smartypants.errors import (
     Unavailable,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import collections, documents
+from smartypants.ledger import collections, documents, jobs
 
 
 class CollectionRequest(RequestBody):
@@ -31,6 +36,11 @@ class CollectionRequest(RequestBody):
 
 class CollectionPath(Params):
     name: Identifier
+
+
+def named(call: Call[Any, CollectionPath]) -> str:
+    """The collection of the path."""
+    return call.params.name
 
 
 class DocumentCounts(BaseModel):
@@ -83,20 +93,37 @@ def _describe(found: collections.Collection, counts: dict[str, dict[str, int]]) 
     )
 
 
+def _describer(engine: Engine, caller: Caller) -> Callable[[collections.Collection], Collection]:
+    """Editors see how many documents there are, others how many they may read."""
+    whole = documents.counts(engine)
+    readable: dict[str, dict[str, int]] | None = None
+
+    def describe(found: collections.Collection) -> Collection:
+        nonlocal readable
+        if caller.edits.has(found.name):
+            return _describe(found, whole)
+        if readable is None:
+            readable = documents.counts(engine, acl_ids=access.acl_ids(engine, caller))
+        return _describe(found, readable)
+
+    return describe
+
+
 async def _list(call: Call[None, NoParams]) -> CollectionList:
     def read() -> CollectionList:
-        engine = call.services.engine
-        counts = documents.counts(engine)
-        every = collections.every(engine)
-        return CollectionList(collections=[_describe(found, counts) for found in every])
+        describe = _describer(call.services.engine, call.caller)
+        every = collections.every(call.services.engine)
+        mine = [found for found in every if call.caller.sees(found.name)]
+        return CollectionList(collections=[describe(found) for found in mine])
 
     return await anyio.to_thread.run_sync(read)
 
 
 async def _get(call: Call[None, CollectionPath]) -> Collection:
     def read() -> Collection:
-        found = collections.get(call.services.engine, call.params.name)
-        return _describe(found, documents.counts(call.services.engine))
+        engine, caller = call.services.engine, call.caller
+        found = collections.get(engine, call.params.name, caller.reach)
+        return _describer(engine, caller)(found)
 
     return await anyio.to_thread.run_sync(read)
 
@@ -105,7 +132,7 @@ async def _create(call: Call[CollectionRequest, NoParams]) -> Response:
     def write() -> tuple[Collection, bool]:
         engine, name = call.services.engine, call.body.name
         new = all(item.name != name for item in collections.every(engine))
-        return _describe(ensure(call.services, name), documents.counts(engine)), new
+        return _describer(engine, call.caller)(ensure(call.services, name)), new
 
     collection, new = await anyio.to_thread.run_sync(write)
     location = {"Location": f"/v1/collections/{collection.name}"}
@@ -114,9 +141,12 @@ async def _create(call: Call[CollectionRequest, NoParams]) -> Response:
 
 async def _delete(call: Call[None, CollectionPath]) -> Response:
     services = call.services
-    await anyio.to_thread.run_sync(
-        drop_collection, services.engine, call.params.name, services.vectors, services.blobs
-    )
+
+    def drop() -> None:
+        collections.get(services.engine, call.params.name, call.caller.reach)
+        drop_collection(services.engine, call.params.name, services.vectors, services.blobs)
+
+    await anyio.to_thread.run_sync(drop)
     return Response(status_code=204)
 
 
@@ -127,10 +157,15 @@ class AcceptedReindex(BaseModel):
 
 
 async def _reindex(call: Call[None, CollectionPath]) -> Response:
-    services = call.services
-    job = await anyio.to_thread.run_sync(
-        reindexing.submit, services.engine, services.settings, call.params.name
-    )
+    services, caller = call.services, call.caller
+
+    def submit() -> jobs.Job:
+        collections.get(services.engine, call.params.name, caller.reach)
+        return reindexing.submit(
+            services.engine, services.settings, call.params.name, submitted_by=caller.id
+        )
+
+    job = await anyio.to_thread.run_sync(submit)
     headers = {"Location": f"/v1/jobs/{job.id}"}
     return json_response(AcceptedReindex(job_id=job.id), status=202, headers=headers)
 
@@ -141,6 +176,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections",
         tag="Collections",
         summary="List collections",
+        permission=Permission.DOCUMENTS_READ,
         handler=_list,
         body=NO_BODY,
         params=NoParams,
@@ -151,6 +187,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections",
         tag="Collections",
         summary="Create a collection, or find it as it is",
+        permission=Permission.COLLECTIONS_WRITE,
+        collection=lambda call: call.body.name,
         handler=_create,
         body=json_body(CollectionRequest),
         params=NoParams,
@@ -164,6 +202,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections/{name}",
         tag="Collections",
         summary="Get a collection",
+        permission=Permission.DOCUMENTS_READ,
+        collection=named,
         handler=_get,
         body=NO_BODY,
         params=CollectionPath,
@@ -175,6 +215,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections/{name}/reindex",
         tag="Collections",
         summary="Cut and embed a collection anew, from the texts that were kept",
+        permission=Permission.COLLECTIONS_WRITE,
+        collection=named,
         handler=_reindex,
         body=NO_BODY,
         params=CollectionPath,
@@ -187,6 +229,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections/{name}",
         tag="Collections",
         summary="Delete a collection with all its documents",
+        permission=Permission.COLLECTIONS_WRITE,
+        collection=named,
         handler=_delete,
         body=NO_BODY,
         params=CollectionPath,

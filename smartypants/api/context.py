@@ -10,13 +10,17 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from smartypants.api.problems import FieldError, InvalidFields
-from smartypants.types import PUBLIC
+from smartypants.auth.browsers import Site
+from smartypants.auth.callers import Caller
+from smartypants.auth.settings import AuthSettings
+from smartypants.errors import NotAuthenticated, SmartyPantsError
 
 REQUEST_ID = "X-Request-Id"
 DEADLINE = "X-Deadline-Ms"
 MAX_DEADLINE_MS = 3_600_000
 
 _SCOPE_KEY = "smartypants.request_id"
+_CALLER = "smartypants.caller"
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -32,9 +36,34 @@ def request_id(request: HTTPConnection) -> str:
     return str(request.scope.get(_SCOPE_KEY, ""))
 
 
-def principals(request: HTTPConnection) -> tuple[str, ...]:
-    """Whom the caller counts as. The only place that decides it: everybody is `public` so far."""
-    return (PUBLIC,)
+def set_caller(scope: Scope, found: Caller | SmartyPantsError | None) -> None:
+    """Who sends the request; or what is wrong with what it says of that."""
+    scope[_CALLER] = found
+
+
+def maybe_caller(request: HTTPConnection) -> Caller | None:
+    """For routes that answer everybody, whatever they say who they are."""
+    found = request.scope.get(_CALLER)
+    return found if isinstance(found, Caller) else None
+
+
+def caller(request: HTTPConnection) -> Caller:
+    """Who sends the request. Raises `NotAuthenticated`, or why that could not be found out."""
+    found = request.scope.get(_CALLER)
+    if isinstance(found, Caller):
+        return found
+    if isinstance(found, SmartyPantsError):
+        raise found
+    raise NotAuthenticated(
+        "This needs authentication.",
+        "Send `Authorization: Bearer KEY` with an API key or a token, or log in.",
+    )
+
+
+def site(request: HTTPConnection, auth: AuthSettings) -> Site:
+    """Where browsers reach us."""
+    scheme = {"ws": "http", "wss": "https"}.get(request.url.scheme, request.url.scheme)
+    return Site.of(auth.public_url, scheme, request.url.netloc)
 
 
 def deadline(request: HTTPConnection) -> float | None:

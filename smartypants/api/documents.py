@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 import anyio.to_thread
 import structlog
 from pydantic import BaseModel, Field, StringConstraints
-from sqlalchemy import Engine
 from starlette.responses import Response
 
 from smartypants import texts
+from smartypants.api import access
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.fields import (
     CollectionName,
@@ -23,10 +22,10 @@ from smartypants.api.fields import (
     maybe_at,
 )
 from smartypants.api.routing import AnyRoute, Call, Route
-from smartypants.api.services import Services
+from smartypants.auth.roles import Permission
 from smartypants.deleting import purge
 from smartypants.errors import DocumentNotFound, NotFound, Unavailable
-from smartypants.ledger import acls, commits, documents
+from smartypants.ledger import commits, documents
 from smartypants.protocols import BlobStore
 
 log = structlog.get_logger(__name__)
@@ -129,21 +128,6 @@ def describe(row: documents.Document) -> Document:
     )
 
 
-def readable(
-    services: Services,
-    document_id: str,
-    principals: tuple[str, ...],
-    get: Callable[[Engine, str], documents.Document] = documents.get,
-) -> documents.Document:
-    """Raises `DocumentNotFound`, the same for one that is not there and one not for the caller."""
-    row = get(services.engine, document_id)
-    if row.acl_id not in acls.allowed_acl_ids(services.engine, principals):
-        raise DocumentNotFound(
-            f"There is no document {document_id!r}.", "GET /v1/documents lists them."
-        )
-    return row
-
-
 async def _list(call: Call[None, DocumentsQuery]) -> DocumentList:
     wanted = call.params
 
@@ -155,7 +139,8 @@ async def _list(call: Call[None, DocumentsQuery]) -> DocumentList:
             state=wanted.state,
             max_attempts=call.services.settings.ingest.max_attempts,
             job_id=wanted.job_id,
-            acl_ids=acls.allowed_acl_ids(engine, call.principals),
+            acl_ids=access.acl_ids(engine, call.caller),
+            reach=call.caller.reach,
             after=wanted.cursor or "",
             limit=wanted.limit + 1,
         )
@@ -179,7 +164,7 @@ def _text(blobs: BlobStore, row: documents.Document) -> str | None:
 
 async def _get(call: Call[None, DocumentQuery]) -> DocumentWithText:
     def read() -> DocumentWithText:
-        row = readable(call.services, call.params.document_id, call.principals)
+        row = access.document(call.services.engine, call.params.document_id, call.caller)
         text = _text(call.services.blobs, row) if call.params.include == "text" else None
         return DocumentWithText(**describe(row).model_dump(), text=text)
 
@@ -189,7 +174,12 @@ async def _get(call: Call[None, DocumentQuery]) -> DocumentWithText:
 async def _delete(call: Call[None, DocumentPath]) -> Response:
     def remove() -> None:
         services = call.services
-        row = readable(services, call.params.document_id, call.principals)
+        row = access.document(
+            services.engine,
+            call.params.document_id,
+            call.caller,
+            permission=Permission.DOCUMENTS_WRITE,
+        )
         commits.mark_deleted(services.engine, row.collection, [row.id])  # hidden from here on
         try:
             purge(services.engine, row.collection, services.vectors, services.blobs)
@@ -207,6 +197,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/documents",
         tag="Documents",
         summary="List documents",
+        permission=Permission.DOCUMENTS_READ,
         handler=_list,
         body=NO_BODY,
         params=DocumentsQuery,
@@ -217,6 +208,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/documents/{document_id}",
         tag="Documents",
         summary="Get a document",
+        permission=Permission.DOCUMENTS_READ,
         handler=_get,
         body=NO_BODY,
         params=DocumentQuery,
@@ -228,6 +220,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/documents/{document_id}",
         tag="Documents",
         summary="Delete a document; no search shows it from then on",
+        permission=Permission.DOCUMENTS_WRITE,
         handler=_delete,
         body=NO_BODY,
         params=DocumentPath,

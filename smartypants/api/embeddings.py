@@ -16,6 +16,7 @@ from smartypants.api.models import check_model
 from smartypants.api.problems import FieldError, InvalidFields
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
 from smartypants.api.streaming import while_connected
+from smartypants.auth.roles import Permission
 from smartypants.errors import ModelNotServed, Overloaded, Unavailable
 from smartypants.protocols import Vectors
 
@@ -101,6 +102,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/embeddings",
         tag="OpenAI-compatible",
         summary="Embed texts",
+        permission=Permission.MODELS_USE,
         handler=_embed,
         body=json_body(EmbeddingsRequest),
         params=NoParams,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
+from smartypants.api import access
 from smartypants.api.bodies import json_body
-from smartypants.api.documents import readable
 from smartypants.api.fields import CollectionName, Identifier, NoParams, Question, RequestBody
 from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.auth.roles import Permission
 from smartypants.errors import DocumentNotFound
 from smartypants.ledger import feedback
 
@@ -40,7 +41,12 @@ async def _record(call: Call[FeedbackRequest, NoParams]) -> Feedback:
     collection = body.collection or call.services.settings.default_collection
 
     def write() -> Feedback:
-        document = readable(call.services, body.document_id, call.principals)
+        document = access.document(
+            call.services.engine,
+            body.document_id,
+            call.caller,
+            permission=Permission.FEEDBACK_WRITE,
+        )
         if document.collection != collection:
             raise DocumentNotFound(
                 f"There is no document {body.document_id!r} in {collection!r}.",
@@ -65,6 +71,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/feedback",
         tag="Search",
         summary="Say whether a hit answers a query",
+        permission=Permission.FEEDBACK_WRITE,
         handler=_record,
         body=json_body(FeedbackRequest),
         params=NoParams,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 import anyio.to_thread
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from smartypants.api import services
+from smartypants.api import context, services
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.fields import NoParams
 from smartypants.api.metrics import CONTENT_TYPE, Metrics
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
+from smartypants.auth.exposure import WARNING
+from smartypants.auth.roles import Permission
 
 
 class Health(BaseModel):
@@ -28,7 +30,10 @@ class Readiness(BaseModel):
     """`ready` if every part is; a part that is not configured is not waited for."""
 
     ready: bool
-    parts: dict[str, PartReadiness]
+    parts: dict[str, PartReadiness] = Field(
+        description="Their details are for those who may see the metrics."
+    )
+    warnings: list[str]
 
 
 async def _health(call: Call[None, NoParams]) -> Health:
@@ -40,12 +45,15 @@ async def _readiness(call: Call[None, NoParams]) -> Response:
     if call.services.settings.reranker.model is None:
         parts = {"reranker": services.Readiness(True, "absent: none is configured"), **parts}
     ready = all(part.ready for part in parts.values())
+    caller = context.maybe_caller(call.request)
+    trusted = caller is not None and caller.may(Permission.OPERATIONS_READ)
     body = Readiness(
         ready=ready,
         parts={
-            name: PartReadiness(ready=part.ready, detail=part.detail)
+            name: PartReadiness(ready=part.ready, detail=part.detail if trusted else "")
             for name, part in sorted(parts.items())
         },
+        warnings=[WARNING] if call.services.settings.auth.mode == "open" else [],
     )
     return json_response(body, status=200 if ready else 503)
 
@@ -61,6 +69,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/healthz",
         tag="Operations",
         summary="Whether the process lives",
+        permission=Permission.NOTHING,
         handler=_health,
         body=NO_BODY,
         params=NoParams,
@@ -71,6 +80,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/readyz",
         tag="Operations",
         summary="Whether every part can serve",
+        permission=Permission.NOTHING,
         handler=_readiness,
         body=NO_BODY,
         params=NoParams,
@@ -82,6 +92,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/metrics",
         tag="Operations",
         summary="Metrics for Prometheus",
+        permission=Permission.OPERATIONS_READ,
         handler=_metrics,
         body=NO_BODY,
         params=NoParams,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import anyio.to_thread
 from pydantic import BaseModel, Field
 
+from smartypants.api import access
 from smartypants.api.bodies import NO_BODY
-from smartypants.api.documents import Document, DocumentPath, describe, readable
+from smartypants.api.documents import Document, DocumentPath, describe
 from smartypants.api.fields import Time, at, maybe_at
 from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.auth.roles import Permission
 from smartypants.errors import DocumentNotFound
-from smartypants.ledger import acls, documents, relations, versions
+from smartypants.ledger import documents, relations, versions
 
 
 class DocumentVersion(BaseModel):
@@ -52,7 +54,9 @@ class RelatedDocuments(BaseModel):
 
 async def _versions(call: Call[None, DocumentPath]) -> DocumentVersions:
     def read() -> DocumentVersions:
-        row = readable(call.services, call.params.document_id, call.principals, get=documents.known)
+        row = access.document(
+            call.services.engine, call.params.document_id, call.caller, get=documents.known
+        )
         found = versions.history(call.services.engine, row.id)
         return DocumentVersions(
             document_id=row.id,
@@ -75,13 +79,14 @@ async def _versions(call: Call[None, DocumentPath]) -> DocumentVersions:
 async def _related(call: Call[None, DocumentPath]) -> RelatedDocuments:
     def read() -> RelatedDocuments:
         engine = call.services.engine
-        row = readable(call.services, call.params.document_id, call.principals, get=documents.known)
-        allowed = acls.allowed_acl_ids(engine, call.principals)
+        caller = call.caller
+        row = access.document(engine, call.params.document_id, caller, get=documents.known)
+        allowed = access.acl_ids(engine, caller)
         return RelatedDocuments(
             document_id=row.id,
             related=[
                 RelatedDocument(relation=item.relation, document=describe(item.document))
-                for item in relations.related(engine, row, acl_ids=allowed)
+                for item in relations.related(engine, row, acl_ids=allowed, reach=caller.reach)
             ],
         )
 
@@ -94,6 +99,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/documents/{document_id}/versions",
         tag="Documents",
         summary="List what was searchable of a document, and when",
+        permission=Permission.DOCUMENTS_READ,
         handler=_versions,
         body=NO_BODY,
         params=DocumentPath,
@@ -105,6 +111,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/documents/{document_id}/related",
         tag="Documents",
         summary="List attachments, replies, parts, moves and duplicates of a document",
+        permission=Permission.DOCUMENTS_READ,
         handler=_related,
         body=NO_BODY,
         params=DocumentPath,

@@ -11,14 +11,17 @@ from pydantic import BaseModel, Field, JsonValue, StringConstraints
 from sqlalchemy import Engine
 from starlette.responses import Response
 
+from smartypants.api import access
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.documents import Document, describe
 from smartypants.api.fields import Identifier, Limit, Params, Time, at, maybe_at
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.services import Services
 from smartypants.api.streaming import EventStream, event
+from smartypants.auth.callers import Caller
+from smartypants.auth.roles import Permission
 from smartypants.errors import Conflict, JobNotFound
-from smartypants.ledger import acls, documents, jobs, waiting
+from smartypants.ledger import documents, jobs, waiting
 from smartypants.types import DocumentState
 
 POLL_S = 0.5
@@ -103,7 +106,15 @@ async def _list(call: Call[None, JobsQuery]) -> JobList:
         if wanted.cursor is not None:
             created_at, _, job_id = wanted.cursor.partition("_")
             before = (float(created_at), job_id)
-        rows = jobs.page(engine, limit=wanted.limit + 1, before=before, state=wanted.state)
+        rows = jobs.page(
+            engine,
+            limit=wanted.limit + 1,
+            before=before,
+            state=wanted.state,
+            reach=call.caller.reach,
+            edits=call.caller.edits,
+            submitted_by=call.caller.id,
+        )
         page = rows[: wanted.limit]
         more = len(rows) > len(page)
         return JobList(
@@ -117,12 +128,13 @@ async def _list(call: Call[None, JobsQuery]) -> JobList:
 async def _get(call: Call[None, JobPath]) -> JobWithFailures:
     def read() -> JobWithFailures:
         engine, job_id = call.services.engine, call.params.job_id
-        job = _describe(engine, jobs.get(engine, job_id))
+        job = _describe(engine, access.job(engine, job_id, call.caller))
         failed = documents.page(
             engine,
             job_id=job_id,
             state=DocumentState.FAILED,
-            acl_ids=acls.allowed_acl_ids(engine, call.principals),
+            acl_ids=access.acl_ids(engine, call.caller),
+            reach=call.caller.reach,
             limit=MAX_FAILED,
         )
         return JobWithFailures(
@@ -133,12 +145,12 @@ async def _get(call: Call[None, JobPath]) -> JobWithFailures:
 
 
 async def _events(call: Call[None, JobPath]) -> Response:
-    return EventStream(call.request, _changes(call.services, call.params.job_id))
+    return EventStream(call.request, _changes(call.services, call.params.job_id, call.caller))
 
 
-async def _changes(services: Services, job_id: str) -> AsyncGenerator[str, None]:
+async def _changes(services: Services, job_id: str, caller: Caller) -> AsyncGenerator[str, None]:
     def read() -> tuple[jobs.Job, Job]:
-        row = jobs.get(services.engine, job_id)
+        row = access.job(services.engine, job_id, caller)
         return row, _describe(services.engine, row)
 
     shown: Job | None = None
@@ -158,8 +170,9 @@ def _action(
 ) -> Route[None, JobPath]:
     async def handler(call: Call[None, JobPath]) -> Job:
         def run() -> Job:
-            engine = call.services.engine
-            return _describe(engine, act(engine, call.params.job_id))
+            engine, job_id = call.services.engine, call.params.job_id
+            access.job(engine, job_id, call.caller, permission=Permission.JOBS_WRITE)
+            return _describe(engine, act(engine, job_id))
 
         return await anyio.to_thread.run_sync(run)
 
@@ -168,6 +181,7 @@ def _action(
         path=f"/v1/jobs/{{job_id}}/{verb}",
         tag="Jobs",
         summary=summary,
+        permission=Permission.JOBS_WRITE,
         handler=handler,
         body=NO_BODY,
         params=JobPath,
@@ -182,6 +196,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/jobs",
         tag="Jobs",
         summary="List jobs, newest first",
+        permission=Permission.JOBS_READ,
         handler=_list,
         body=NO_BODY,
         params=JobsQuery,
@@ -192,6 +207,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/jobs/{job_id}",
         tag="Jobs",
         summary="Get a job with the documents that failed in it",
+        permission=Permission.JOBS_READ,
         handler=_get,
         body=NO_BODY,
         params=JobPath,
@@ -203,6 +219,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/jobs/{job_id}/events",
         tag="Jobs",
         summary="Watch a job until it ends",
+        permission=Permission.JOBS_READ,
         handler=_events,
         body=NO_BODY,
         params=JobPath,

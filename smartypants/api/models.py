@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.fields import Identifier, NoParams, Params
 from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.auth.roles import Permission
 from smartypants.errors import ModelNotServed
 from smartypants.settings import Settings
 
@@ -58,6 +59,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/models",
         tag="OpenAI-compatible",
         summary="List models",
+        permission=Permission.MODELS_USE,
         handler=_list,
         body=NO_BODY,
         params=NoParams,
@@ -68,6 +70,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/models/{model:path}",  # ids such as `org/name` hold a slash
         tag="OpenAI-compatible",
         summary="Get a model",
+        permission=Permission.MODELS_USE,
         handler=_get,
         body=NO_BODY,
         params=ModelPath,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from openapi_pydantic import (
+    Components,
     Header,
     Info,
     MediaType,
@@ -19,6 +20,7 @@ from openapi_pydantic import (
     RequestBody,
     Response,
     Schema,
+    SecurityScheme,
 )
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
@@ -28,13 +30,33 @@ from smartypants.api.answers import Citation, Token
 from smartypants.api.completions import ChatCompletionChunk
 from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute
+from smartypants.auth.roles import Permission
 from smartypants.errors import (
+    CredentialsInvalid,
+    Forbidden,
     InvalidRequest,
+    NotAuthenticated,
     PayloadTooLarge,
     SmartyPantsError,
     UnsupportedMediaType,
     ValidationFailed,
 )
+
+SCHEMES: Final = {
+    "bearer": SecurityScheme(
+        type="http", scheme="bearer", description="An API key (`sp_…`), or a JWT of an issuer."
+    ),
+    "session": SecurityScheme.model_validate(
+        {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "smartypants_session",
+            "description": "Of a browser that has logged in; over https with the prefix `__Host-`. "
+            "Requests that change something carry the header `X-CSRF-Token` too.",
+        }
+    ),
+}
+SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"session": []}]
 
 _EVENT_MODELS: tuple[type[BaseModel], ...] = (Token, Citation, ChatCompletionChunk)
 
@@ -55,12 +77,14 @@ def document(table: Iterable[AnyRoute]) -> bytes:
             "Every error is an RFC 9457 problem with a stable `code`.",
         ),
         paths=paths,
+        components=Components(securitySchemes=dict(SCHEMES)),
     )
     whole = construct_open_api_with_schema_class(description, schema_classes=list(_EVENT_MODELS))
     return whole.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=True).encode()
 
 
 def _operation(route: AnyRoute, path: str) -> Operation:
+    open_to_all = route.permission is Permission.NOTHING
     body = None
     if route.body.contents:
         content = {kind: _content(model) for kind, model in route.body.contents.items()}
@@ -72,6 +96,8 @@ def _operation(route: AnyRoute, path: str) -> Operation:
         parameters=_parameters(route, path) or None,
         requestBody=body,
         responses=_successes(route) | _problems(route),
+        security=None if open_to_all else SECURITY,
+        description=None if open_to_all else f"Needs the permission `{route.permission}`.",
     )
 
 
@@ -152,6 +178,8 @@ def _response_header(description: str) -> Header:
 
 def _problems(route: AnyRoute) -> dict[str, Response]:
     errors: list[type[SmartyPantsError]] = [*route.errors, ValidationFailed, SmartyPantsError]
+    if route.permission is not Permission.NOTHING:
+        errors += [NotAuthenticated, CredentialsInvalid, Forbidden]
     if route.body.contents:
         errors += [InvalidRequest, PayloadTooLarge, UnsupportedMediaType]
     by_status: dict[int, dict[str, str]] = {}

@@ -15,7 +15,14 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from smartypants.errors import LedgerUnavailable, NotFound, SmartyPantsError, ValidationFailed
+from smartypants.errors import (
+    CredentialsInvalid,
+    LedgerUnavailable,
+    NotAuthenticated,
+    NotFound,
+    SmartyPantsError,
+    ValidationFailed,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
@@ -190,6 +197,9 @@ def respond(exc: Exception, *, request_id: str, path: str) -> Response:
     headers: dict[str, str] = {}
     if isinstance(exc, HTTPException) and exc.headers:
         headers |= exc.headers
+    if problem.status == NotAuthenticated.status:
+        wrong = ', error="invalid_token"' if isinstance(exc, CredentialsInvalid) else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="smartypants"{wrong}'
     if "Allow" in headers:
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
     if getattr(exc, "retryable", False):

@@ -9,10 +9,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from smartypants.api.bodies import NO_BODY, json_body
-from smartypants.api.collections import CollectionPath
+from smartypants.api.collections import CollectionPath, named
 from smartypants.api.fields import Time, at
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.services import Services
+from smartypants.auth.callers import Caller
+from smartypants.auth.roles import Permission
 from smartypants.errors import CollectionNotFound
 from smartypants.ledger import collections, recipes
 from smartypants.recipes import Recipe
@@ -36,13 +38,14 @@ class CollectionRecipe(BaseModel):
     version: str
     recipe: Recipe
     evidence: dict[str, Any] | None = Field(
-        description="What `smartypants tune` measured; null where nobody did."
+        description="What `smartypants tune` measured, for editors; null where nobody did."
     )
     history: list[FormerRecipe] = Field(description="Newest first.")
 
 
-def _describe(services: Services, name: str) -> CollectionRecipe:
-    collections.get(services.engine, name)
+def _describe(services: Services, name: str, caller: Caller) -> CollectionRecipe:
+    collections.get(services.engine, name, caller.reach)
+    evidence = _evidence if caller.edits.has(name) else lambda _: None
     now = recipes.active(services.engine, name)
     recipe = now.recipe if now else services.settings.retrieval
     return CollectionRecipe(
@@ -50,14 +53,14 @@ def _describe(services: Services, name: str) -> CollectionRecipe:
         own=now is not None,
         version=recipe.version,
         recipe=recipe,
-        evidence=_evidence(now) if now else None,
+        evidence=evidence(now) if now else None,
         history=[
             FormerRecipe(
                 version=item.version,
                 active=item.active,
                 created_at=at(item.created_at),
                 recipe=item.recipe,
-                evidence=_evidence(item),
+                evidence=evidence(item),
             )
             for item in recipes.history(services.engine, name)
         ],
@@ -69,19 +72,24 @@ def _evidence(stored: recipes.StoredRecipe) -> dict[str, Any] | None:
 
 
 async def _get(call: Call[None, CollectionPath]) -> CollectionRecipe:
-    return await anyio.to_thread.run_sync(_describe, call.services, call.params.name)
+    return await anyio.to_thread.run_sync(_describe, call.services, call.params.name, call.caller)
 
 
 async def _put(call: Call[Recipe, CollectionPath]) -> CollectionRecipe:
     def write() -> CollectionRecipe:
+        collections.get(call.services.engine, call.params.name, call.caller.reach)
         recipes.activate(call.services.engine, call.params.name, call.body)
-        return _describe(call.services, call.params.name)
+        return _describe(call.services, call.params.name, call.caller)
 
     return await anyio.to_thread.run_sync(write)
 
 
 async def _reset(call: Call[None, CollectionPath]) -> Response:
-    await anyio.to_thread.run_sync(recipes.reset, call.services.engine, call.params.name)
+    def reset() -> None:
+        collections.get(call.services.engine, call.params.name, call.caller.reach)
+        recipes.reset(call.services.engine, call.params.name)
+
+    await anyio.to_thread.run_sync(reset)
     return Response(status_code=204)
 
 
@@ -91,6 +99,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections/{name}/recipe",
         tag="Collections",
         summary="Get the recipe of searches, the evidence for it, and former ones",
+        permission=Permission.DOCUMENTS_READ,
+        collection=named,
         handler=_get,
         body=NO_BODY,
         params=CollectionPath,
@@ -102,6 +112,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections/{name}/recipe",
         tag="Collections",
         summary="Set the recipe of searches; a field left out has its default",
+        permission=Permission.COLLECTIONS_WRITE,
+        collection=named,
         handler=_put,
         body=json_body(Recipe),
         params=CollectionPath,
@@ -113,6 +125,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/collections/{name}/recipe",
         tag="Collections",
         summary="Use the settings' recipe again",
+        permission=Permission.COLLECTIONS_WRITE,
+        collection=named,
         handler=_reset,
         body=NO_BODY,
         params=CollectionPath,

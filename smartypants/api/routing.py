@@ -16,6 +16,8 @@ from smartypants.api import context
 from smartypants.api.bodies import Body, read_params
 from smartypants.api.fields import Params
 from smartypants.api.services import Services
+from smartypants.auth.callers import Caller
+from smartypants.auth.roles import Permission
 from smartypants.errors import SmartyPantsError
 
 B = TypeVar("B")
@@ -36,14 +38,16 @@ class Call(Generic[B, P]):
         return context.request_id(self.request)
 
     @property
-    def principals(self) -> tuple[str, ...]:
-        return context.principals(self.request)
+    def caller(self) -> Caller:
+        return context.caller(self.request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[B, P]):
     """A method of a path.
 
+    `permission` is what its callers need: in the collection that `collection` reads from the
+    call, where there is one; in those of the documents that the handler reads, where not.
     `handler` returns the response's model, or a finished response. `streams` says that the
     route can answer as server-sent events; `media_type` is for a response that has no model.
     """
@@ -52,6 +56,8 @@ class Route(Generic[B, P]):
     path: str
     tag: str
     summary: str
+    permission: Permission
+    collection: Callable[[Call[B, P]], str | None] | None = None
     handler: Callable[[Call[B, P]], Awaitable[BaseModel | Response]]
     body: Body[B]
     params: type[P]
@@ -91,9 +97,14 @@ def _endpoint(
 
 
 async def _serve(route: AnyRoute, request: Request, services: Services) -> Response:
+    if route.permission is not Permission.NOTHING:
+        context.caller(request).check(route.permission)
     params = read_params(request, route.params, services.settings)
     body = await route.body.read(request, services.settings)
-    result = await route.handler(Call(request, services, body, params))
+    call = Call(request, services, body, params)
+    if route.collection is not None:
+        call.caller.check(route.permission, route.collection(call))
+    result = await route.handler(call)
     if isinstance(result, Response):
         return result
     return json_response(result, status=route.status)

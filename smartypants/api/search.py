@@ -25,6 +25,7 @@ from smartypants.api.fields import (
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.streaming import while_connected
 from smartypants.attributes import instant
+from smartypants.auth.roles import Permission
 from smartypants.errors import (
     CollectionNotFound,
     DeadlineExceeded,
@@ -288,6 +289,7 @@ def to_query(
     """A query, with what the request's headers say."""
     chosen = filters or SearchFilters()
     wanted = options or SearchOptions()
+    caller = context.caller(request)
     return Query(
         text=text,
         collection=collection or settings.default_collection,
@@ -306,7 +308,8 @@ def to_query(
         per_document=per_document,
         elsewhere=collection is None,
         cache=cache,
-        principals=context.principals(request),
+        principals=caller.principals,
+        reach=caller.reach,
         request_id=context.request_id(request),
         deadline=context.deadline(request),
     )
@@ -341,6 +344,8 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/search",
         tag="Search",
         summary="Find passages",
+        permission=Permission.DOCUMENTS_READ,
+        collection=lambda call: call.body.collection,
         handler=_search,
         body=json_body(SearchRequest),
         params=NoParams,

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import anyio.to_thread
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+from sqlalchemy import Engine
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from smartypants.api import access
 from smartypants.api.bodies import JSON, Body, content_type, read_json, unsupported, validate
 from smartypants.api.collections import ensure
 from smartypants.api.fields import (
@@ -24,25 +33,41 @@ from smartypants.api.fields import (
     NoParams,
     RequestBody,
     Title,
+    no_controls,
 )
 from smartypants.api.problems import FieldError, InvalidFields
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
 from smartypants.api.services import Services
+from smartypants.auth.callers import Caller
+from smartypants.auth.roles import Permission
 from smartypants.connectors.uploads import URI, UploadsConnector
 from smartypants.errors import (
+    Conflict,
     EmbeddingModelMismatch,
     InvalidRequest,
     Unavailable,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import jobs, listing
+from smartypants.ledger import acls, collections, documents, jobs, listing
+from smartypants.ledger.acls import check_principal
 from smartypants.settings import Settings
-from smartypants.types import DocumentRef, RelationKind
+from smartypants.types import PUBLIC, DocumentRef, RelationKind
 
 MULTIPART = "multipart/form-data"
 MAX_DOCUMENTS = 1000
 MAX_RELATIONS = 100
+MAX_PRINCIPALS = 1000
 _UNKNOWN_TYPES = ("", "application/octet-stream")  # what clients send who do not know
+
+
+Principals = Annotated[
+    list[Annotated[str, StringConstraints(max_length=300), AfterValidator(no_controls)]],
+    Field(
+        max_length=MAX_PRINCIPALS,
+        description="Who may read the documents: `user:NAME`, `group:NAME`, or `public` for all "
+        "who may read the collection. Default: as before; `public` for new ones.",
+    ),
+]
 
 
 class StatedRelation(RequestBody):
@@ -73,6 +98,7 @@ class DocumentsRequest(RequestBody):
     )
 
     collection: CollectionName | None = None
+    principals: Principals | None = None
     documents: Annotated[list[TextDocument], Field(min_length=1, max_length=MAX_DOCUMENTS)]
 
 
@@ -104,6 +130,7 @@ class UploadForm(RequestBody):
         WithJsonSchema({"type": "array", "items": {"type": "string", "format": "binary"}}),
     ]
     collection: CollectionName | None = None
+    principals: Principals | None = None
     metadata: Annotated[str, AfterValidator(_file_metadata)] | None = Field(
         None, description="A JSON object of strings.", examples=['{"title": "Annual report"}']
     )
@@ -122,8 +149,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
+    """`principals` is None where they stay as they were."""
+
     collection: str
     documents: tuple[Upload, ...]
+    principals: tuple[str, ...] | None = None
 
 
 async def read_uploads(request: Request, settings: Settings) -> Uploads:
@@ -158,14 +188,29 @@ def _from_json(body: DocumentsRequest, settings: Settings) -> Uploads:
         documents.append(
             Upload(item.name, item.text.encode(), item.media_type, metadata, relations)
         )
-    return Uploads(body.collection or settings.default_collection, tuple(documents))
+    return _uploads(body.collection, documents, body.principals, settings)
+
+
+def _uploads(
+    collection: str | None,
+    documents: Sequence[Upload],
+    principals: Sequence[str] | None,
+    settings: Settings,
+) -> Uploads:
+    """Raises `ValidationFailed` for what is no principal."""
+    for principal in principals or ():
+        check_principal(principal)
+    chosen = None if principals is None else tuple(principals)
+    return Uploads(collection or settings.default_collection, tuple(documents), chosen)
 
 
 async def _from_form(form: FormData, settings: Settings) -> Uploads:
     fields: dict[str, object] = {"files": form.getlist("files")}
     for name in form:
         values = form.getlist(name)
-        if name != "files":
+        if name == "principals":
+            fields[name] = values
+        elif name != "files":
             if len(values) > 1:
                 raise _wrong(f"/{name}"[:200], "must be given once")
             fields[name] = values[0]
@@ -184,7 +229,7 @@ async def _from_form(form: FormData, settings: Settings) -> Uploads:
             wrong = exc.errors[0]
             raise _wrong(f"/files/{number}{wrong.path}", wrong.message) from exc
         documents.append(Upload(file.name, await part.read(), file.media_type, metadata))
-    return Uploads(checked.collection or settings.default_collection, tuple(documents))
+    return _uploads(checked.collection, documents, checked.principals, settings)
 
 
 class AcceptedDocument(BaseModel):
@@ -199,12 +244,18 @@ class AcceptedDocuments(BaseModel):
     documents: list[AcceptedDocument]
 
 
-def accept(services: Services, uploads: Uploads) -> tuple[str, list[DocumentRef]]:
+def accept(services: Services, uploads: Uploads, caller: Caller) -> tuple[str, list[DocumentRef]]:
     """Keep the bytes, note the documents, then queue the job: a crash in between loses nothing
-    that was acknowledged, and the next upload's job picks up what was noted."""
+    that was acknowledged, and the next upload's job picks up what was noted.
+
+    Raises `Conflict` for the name of a document that the caller may not read.
+    """
     engine, name = services.engine, uploads.collection
-    ensure(services, name)
+    if all(item.name != name for item in collections.every(engine)):
+        caller.check(Permission.COLLECTIONS_WRITE, name)
     connector = UploadsConnector(collection=name, blobs=services.blobs)
+    principals = _principals(engine, uploads, connector, caller)
+    ensure(services, name)
     listing.register_source(
         engine, source_id=connector.source_id, collection=name, kind="uploads", uri=URI
     )
@@ -214,6 +265,7 @@ def accept(services: Services, uploads: Uploads) -> tuple[str, list[DocumentRef]
             name=item.name,
             media_type=item.media_type,
             metadata=item.metadata,
+            principals=principals[item.name],
             relations=item.relations,
         )
         for item in uploads.documents
@@ -226,12 +278,35 @@ def accept(services: Services, uploads: Uploads) -> tuple[str, list[DocumentRef]
         job_id=job_id,
         max_attempts=services.settings.ingest.max_attempts,
     )
-    jobs.submit(engine, "ingest", name, {"connector": "uploads", "uri": URI}, job_id=job_id)
+    params = {"connector": "uploads", "uri": URI}
+    jobs.submit(engine, "ingest", name, params, job_id=job_id, submitted_by=caller.id)
     return job_id, refs
 
 
+def _principals(
+    engine: Engine, uploads: Uploads, connector: UploadsConnector, caller: Caller
+) -> dict[str, tuple[str, ...]]:
+    """Who may read each document from now on, by name.
+
+    Whoever replaces a document decides who reads what is left of it until it is indexed.
+    """
+    ids = {connector.document_id(item.name): item.name for item in uploads.documents}
+    known = documents.by_id(engine, ids)
+    allowed = access.acl_ids(engine, caller)
+    for row in known.values():
+        if row.acl_id not in allowed:
+            raise Conflict(f"The name {row.name!r} can't be used.", "Choose another.")
+    before = acls.principals(engine, {row.acl_id for row in known.values()})
+    return {
+        name: uploads.principals
+        if uploads.principals is not None
+        else (before[known[document_id].acl_id] if document_id in known else (PUBLIC,))
+        for document_id, name in ids.items()
+    }
+
+
 async def _upload(call: Call[Uploads, NoParams]) -> Response:
-    job_id, refs = await anyio.to_thread.run_sync(accept, call.services, call.body)
+    job_id, refs = await anyio.to_thread.run_sync(accept, call.services, call.body, call.caller)
     accepted = AcceptedDocuments(
         job_id=job_id,
         documents=[AcceptedDocument(id=ref.document_id, name=ref.name) for ref in refs],
@@ -245,11 +320,19 @@ ROUTES: tuple[AnyRoute, ...] = (
         path="/v1/documents",
         tag="Documents",
         summary="Upload documents",
+        permission=Permission.DOCUMENTS_WRITE,
+        collection=lambda call: call.body.collection,
         handler=_upload,
         body=Body(read_uploads, {JSON: DocumentsRequest, MULTIPART: UploadForm}),
         params=NoParams,
         response=AcceptedDocuments,
         status=202,
-        errors=(InvalidRequest, EmbeddingModelMismatch, Unavailable, VectorStoreUnavailable),
+        errors=(
+            InvalidRequest,
+            Conflict,
+            EmbeddingModelMismatch,
+            Unavailable,
+            VectorStoreUnavailable,
+        ),
     ),
 )

@@ -26,7 +26,17 @@ _PLAN_ASIDE: Final = frozenset({"skipped", "trace", "query"})
 # The question in whatever form: another question has another key in the same scope.
 _WORDS: Final = frozenset({"text", "variants", "phrases", "question", "language"})
 _QUERY_ASIDE: Final = frozenset(
-    {"text", "history", "principals", "request_id", "deadline", "cache", "collection", "shed"}
+    {
+        "text",
+        "history",
+        "principals",
+        "reach",
+        "request_id",
+        "deadline",
+        "cache",
+        "collection",
+        "shed",
+    }
 )
 
 

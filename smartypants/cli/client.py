@@ -13,6 +13,7 @@ from smartypants import runtime
 from smartypants.errors import NotRunning, SmartyPantsError
 from smartypants.settings import Settings
 
+API_KEY = "SMARTYPANTS_API_KEY"
 TIMEOUT = httpx.Timeout(10.0, read=300.0)
 
 
@@ -24,7 +25,9 @@ def base_url(settings: Settings) -> str:
 def request(settings: Settings, method: str, path: str, **kwargs: Any) -> Any:
     """The decoded answer. Raises the error that the server's problem document names."""
     try:
-        response = httpx.request(method, base_url(settings) + path, timeout=TIMEOUT, **kwargs)
+        response = httpx.request(
+            method, base_url(settings) + path, timeout=TIMEOUT, headers=_headers(), **kwargs
+        )
     except httpx.HTTPError as exc:
         raise _unreachable(settings, exc) from exc
     if response.is_error:
@@ -36,7 +39,7 @@ def events(settings: Settings, path: str, body: Any) -> Iterator[tuple[str, Any]
     """The (event, data) pairs of a streamed answer."""
     try:
         with httpx.stream(
-            "POST", base_url(settings) + path, json=body, timeout=TIMEOUT
+            "POST", base_url(settings) + path, json=body, timeout=TIMEOUT, headers=_headers()
         ) as response:
             if response.is_error:
                 response.read()
@@ -44,6 +47,12 @@ def events(settings: Settings, path: str, body: Any) -> Iterator[tuple[str, Any]
             yield from _parse(response.iter_lines())
     except httpx.HTTPError as exc:
         raise _unreachable(settings, exc) from exc
+
+
+def _headers() -> dict[str, str]:
+    """The key of `$SMARTYPANTS_API_KEY`, where there is one."""
+    key = os.environ.get(API_KEY, "").strip()
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _parse(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -57,6 +58,13 @@ def fail(code: str, message: str, hint: str, *, as_json: bool, status: int = FAI
         if hint:
             err.print(f"  {hint}", markup=False, soft_wrap=True)
     raise typer.Exit(status)
+
+
+def moment(seconds: float | None) -> str | None:
+    """A time of the ledger, to the second."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(" ", "seconds")
 
 
 def print_json(value: Any) -> None:

@@ -26,6 +26,10 @@ class UploadsConnector:
         self.source_id = stable_id(collection, URI)
         self._blobs = blobs
 
+    def document_id(self, name: str) -> str:
+        """Of the upload of this name."""
+        return stable_id(self.source_id, f"{URI}{name}")
+
     def accept(
         self,
         data: bytes,

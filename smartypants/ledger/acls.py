@@ -23,15 +23,7 @@ def acl_id(connection: Connection, principals: Iterable[str]) -> int:
     """
     members = sorted(set(principals))
     for member in members:
-        if member != PUBLIC and not member.startswith(("user:", "group:")):
-            raise ValidationFailed(
-                f"{member!r} is not a principal.", "Use user:NAME, group:NAME or public."
-            )
-        if not _possible(member):
-            raise ValidationFailed(
-                f"{member!r} has characters that no principal may have.",
-                "Leave out NUL characters and lone surrogates.",
-            )
+        check_principal(member)
     key = acl_key(members)
     found = connection.execute(select(acls.c.id).where(acls.c.key == key)).scalar()
     if found is not None:
@@ -45,6 +37,19 @@ def acl_id(connection: Connection, principals: Iterable[str]) -> int:
         rows = [{"acl_id": new, "principal": member} for member in members]
         connection.execute(insert(acl_principals), rows)
     return int(new)
+
+
+def check_principal(principal: str) -> None:
+    """Raises `ValidationFailed` for what is no `user:…`, `group:…` or `public`."""
+    if principal != PUBLIC and not principal.startswith(("user:", "group:")):
+        raise ValidationFailed(
+            f"{principal!r} is not a principal.", "Use user:NAME, group:NAME or public."
+        )
+    if not _possible(principal):
+        raise ValidationFailed(
+            f"{principal!r} has characters that no principal may have.",
+            "Leave out NUL characters and lone surrogates.",
+        )
 
 
 def acl_key(principals: Iterable[str]) -> str:

@@ -10,8 +10,10 @@ from typing import Never
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
+from smartypants.auth.callers import unknown_collection
+from smartypants.auth.reach import EVERYWHERE, Reach
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
-from smartypants.ledger import acls
+from smartypants.ledger import acls, grants
 from smartypants.ledger.columns import fit
 from smartypants.ledger.database import lock, reading, snapshot, upsert
 from smartypants.ledger.schema import (
@@ -107,11 +109,11 @@ def check_model(collection: Collection, embedding_model: str, dimension: int | N
         )
 
 
-def get(engine: Engine, name: str) -> Collection:
-    """Raises `CollectionNotFound`, whose hint names those that exist."""
+def get(engine: Engine, name: str, reach: Reach = EVERYWHERE) -> Collection:
+    """Raises `CollectionNotFound`, also for one that is out of reach."""
     with reading(engine) as connection:
-        found = _find(connection, name)
-    return found or _missing(engine, name)
+        found = _find(connection, name) if reach.has(name) else None
+    return found or _missing(engine, name, reach)
 
 
 def standing(engine: Engine, name: str) -> str | None:
@@ -122,16 +124,16 @@ def standing(engine: Engine, name: str) -> str | None:
 
 
 def readable(
-    engine: Engine, name: str, principals: Iterable[str]
+    engine: Engine, name: str, principals: Iterable[str], reach: Reach = EVERYWHERE
 ) -> tuple[Collection, tuple[int, ...]]:
     """The collection and the ACL ids that a caller may read, both as of one moment.
 
-    Raises `CollectionNotFound`.
+    Raises `CollectionNotFound`, also for one that is out of reach.
     """
     with snapshot(engine) as connection:
-        found = _find(connection, name)
+        found = _find(connection, name) if reach.has(name) else None
         allowed = acls.allowed_ids(connection, principals)
-    return found or _missing(engine, name), allowed
+    return found or _missing(engine, name, reach), allowed
 
 
 def _find(connection: Connection, name: str) -> Collection | None:
@@ -139,7 +141,10 @@ def _find(connection: Connection, name: str) -> Collection | None:
     return None if row is None else Collection(**row._mapping)
 
 
-def _missing(engine: Engine, name: str) -> Never:
+def _missing(engine: Engine, name: str, reach: Reach) -> Never:
+    """The hint names what there is, to those who may know of everything."""
+    if reach.only is not None or reach.but:
+        raise unknown_collection(name)
     known = ", ".join(item.name for item in every(engine)) or "none yet"
     raise CollectionNotFound(
         f"There is no collection {name!r}.",
@@ -195,4 +200,5 @@ def forget(engine: Engine, name: str) -> list[str]:
         connection.execute(delete(recipes).where(recipes.c.collection == name))
         connection.execute(delete(feedback).where(feedback.c.collection == name))
         connection.execute(delete(collections).where(collections.c.name == name))
+        grants.forget(connection, name)
     return ids

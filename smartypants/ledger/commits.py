@@ -28,6 +28,8 @@ class Indexed:
     title: str
     chunk_count: int
     parsed: Mapping[str, str] = field(default_factory=dict)
+    acl_id: int | None = None
+    """What its chunks carry, if that may not be the document's by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def commit(
                     indexed_version=item.version,
                     title=item.title,
                     parsed=dict(item.parsed),
+                    placed_acl_id=item.acl_id,
                     chunk_count=item.chunk_count,
                     error_code=None,
                     error=None,

@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Engine, Select, and_, func, or_, select, update
 
 from smartypants.attributes import Attributes, attributes
+from smartypants.auth.reach import EVERYWHERE, Reach
 from smartypants.errors import DocumentNotFound
 from smartypants.ledger.database import BATCH, reading
+from smartypants.ledger.reaching import within
 from smartypants.ledger.schema import documents
 from smartypants.types import DocumentRef, DocumentState
 
@@ -32,6 +34,7 @@ class Document:
     metadata: Mapping[str, str]
     parsed: Mapping[str, str]
     acl_id: int
+    placed_acl_id: int | None
     size: int
     etag: str
     state: str
@@ -139,14 +142,16 @@ def page(
     job_id: str | None = None,
     max_attempts: int = 1,
     acl_ids: Sequence[int],
+    reach: Reach = EVERYWHERE,
     after: str = "",
     limit: int,
 ) -> list[Document]:
-    """Readable documents ordered by id, from just behind the id `after`.
+    """Readable documents in reach ordered by id, from just behind the id `after`.
 
     Besides the states there is `dead`: failed, and no attempt is left of `max_attempts`.
     """
-    query = select(documents).where(documents.c.acl_id.in_(acl_ids), documents.c.id > after)
+    mine = and_(documents.c.acl_id.in_(acl_ids), within(documents.c.collection, reach))
+    query = select(documents).where(mine, documents.c.id > after)
     if collection is not None:
         query = query.where(documents.c.collection == collection)
     if job_id is not None:
@@ -175,14 +180,17 @@ def failed_in(engine: Engine, job_id: str, *, limit: int) -> list[Document]:
     return _fetch(engine, select(documents).where(bad).order_by(documents.c.name).limit(limit))
 
 
-def counts(engine: Engine) -> dict[str, dict[str, int]]:
-    """For each collection: documents by state, and `chunks`."""
+def counts(engine: Engine, *, acl_ids: Sequence[int] | None = None) -> dict[str, dict[str, int]]:
+    """For each collection: documents by state, and `chunks`; of the readable ones where ACLs
+    are given."""
     query = select(
         documents.c.collection,
         documents.c.state,
         func.count(),
         func.sum(documents.c.chunk_count),
     ).group_by(documents.c.collection, documents.c.state)
+    if acl_ids is not None:
+        query = query.where(documents.c.acl_id.in_(acl_ids))
     found: dict[str, dict[str, int]] = {}
     with reading(engine) as connection:
         for collection, state, number, chunks in connection.execute(query):

@@ -225,6 +225,11 @@ def switch(engine: Engine, generation: Generation) -> bool:
             counted = update(table).where(current, exists().where(here))
             connection.execute(counted.values(chunk_count=count))
         connection.execute(
+            update(documents)
+            .where(_searchable(generation.collection))
+            .values(placed_acl_id=None)  # `_left` has compared the ACLs
+        )
+        connection.execute(
             update(collections)
             .where(mine)
             .values(

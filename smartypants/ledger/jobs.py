@@ -20,8 +20,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
 
+from smartypants.auth.reach import EVERYWHERE, Reach
 from smartypants.errors import Conflict, JobNotFound
 from smartypants.ledger.database import lock, reading
+from smartypants.ledger.reaching import within
 from smartypants.ledger.schema import documents, jobs
 from smartypants.types import DocumentState, stable_id
 
@@ -66,6 +68,7 @@ class Job:
     progress_at: float | None
     error_code: str | None
     error: str | None
+    submitted_by: str | None
     runner: str | None
     lease_until: float | None
     not_before: float | None
@@ -87,8 +90,12 @@ def submit(
     *,
     job_id: str | None = None,
     priority: int = DEFAULT_PRIORITY,
+    submitted_by: str | None = None,
 ) -> Job:
-    """Queue a job. Of those with the same collection, connector and URI one at a time runs."""
+    """Queue a job. Of those with the same collection, connector and URI one at a time runs.
+
+    `submitted_by` is a user's id, None for somebody at the machine.
+    """
     job_id = job_id or uuid.uuid4().hex
     source = (params.get("connector"), params.get("uri"))
     values = {
@@ -103,6 +110,7 @@ def submit(
         "listed": 0,
         "progress": {},
         "attempts": 0,
+        "submitted_by": submitted_by,
         "created_at": time.time(),
     }
     with engine.begin() as connection:
@@ -119,8 +127,12 @@ def get(engine: Engine, job_id: str) -> Job:
 def _get(connection: Connection, job_id: str) -> Job:
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
     if row is None:
-        raise JobNotFound(f"There is no job {job_id!r}.", "`smartypants jobs` lists them.")
+        raise unknown(job_id)
     return Job(**row._mapping)
+
+
+def unknown(job_id: str) -> JobNotFound:
+    return JobNotFound(f"There is no job {job_id!r}.", "`smartypants jobs` lists them.")
 
 
 def page(
@@ -129,8 +141,14 @@ def page(
     limit: int,
     before: tuple[float, str] | None = None,
     state: str | None = None,
+    reach: Reach = EVERYWHERE,
+    edits: Reach = EVERYWHERE,
+    submitted_by: str | None = None,
 ) -> list[Job]:
-    """Newest first; `before` is (creation time, id) of the last row of the page before."""
+    """Newest first; `before` is (creation time, id) of the last row of the page before.
+
+    Of the collections in reach: those of collections that the caller edits, and its own.
+    """
     query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
     if before is not None:
         created_at, job_id = before
@@ -138,6 +156,8 @@ def page(
         query = query.where(or_(jobs.c.created_at < created_at, same_time))
     if state is not None:
         query = query.where(jobs.c.state == state)
+    theirs = or_(within(jobs.c.collection, edits), jobs.c.submitted_by == submitted_by)
+    query = query.where(within(jobs.c.collection, reach), theirs)
     with reading(engine) as connection:
         return [Job(**row._mapping) for row in connection.execute(query)]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-from sqlalchemy import Engine, RowMapping, select
+from sqlalchemy import Engine, RowMapping, exists, select
 
 from smartypants.ledger import acls, relations
 from smartypants.ledger.collections import hold, move_epoch
@@ -75,10 +75,18 @@ def sources_by_id(engine: Engine, source_ids: Sequence[str]) -> list[Source]:
         return [Source(**row._mapping) for row in rows]
 
 
-def sources_called(engine: Engine, collection: str, name: str) -> list[Source]:
-    """The collection's sources with this id, kind or URI, or with it as their URI's last part."""
+def sources_called(
+    engine: Engine, collection: str, name: str, *, acl_ids: Sequence[int]
+) -> list[Source]:
+    """The collection's sources with this id, kind or URI, or with it as their URI's last part;
+    only those that have a readable document."""
+    readable = exists().where(
+        documents.c.source_id == sources.c.id, documents.c.acl_id.in_(acl_ids)
+    )
     with reading(engine) as connection:
-        rows = connection.execute(select(sources).where(sources.c.collection == collection))
+        rows = connection.execute(
+            select(sources).where(sources.c.collection == collection, readable)
+        )
         every = [Source(**row._mapping) for row in rows]
     wanted = name.rstrip("/")
     return [
@@ -174,6 +182,7 @@ _LISTED_COLUMNS = (
     "metadata",
     "purged",
     "acl_id",
+    "placed_acl_id",
     "size",
     "etag",
     "state",
@@ -194,6 +203,12 @@ def _fitted(ref: DocumentRef) -> DocumentRef:
         etag=fit(ref.etag, MAX_ETAG),
         media_type=None if long_type else ref.media_type,
     )
+
+
+def _placed(row: RowMapping) -> int | None:
+    """The ACL that a document's chunks carry, once its own is another one."""
+    placed: int | None = row["placed_acl_id"]
+    return row["acl_id"] if placed is None else placed
 
 
 def _due(row: RowMapping, ref: DocumentRef, max_attempts: int) -> bool:
@@ -226,6 +241,7 @@ def _row(
         "metadata": dict(ref.metadata),
         "parsed": {},
         "acl_id": acl_id,
+        "placed_acl_id": None if row is None else _placed(row),
         "size": ref.size,
         "etag": ref.etag,
         "state": DocumentState.PENDING if due or row is None else row["state"],

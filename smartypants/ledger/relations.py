@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, and_, delete, insert, select
 
+from smartypants.auth.reach import EVERYWHERE, Reach
 from smartypants.ledger.database import reading
 from smartypants.ledger.documents import Document
+from smartypants.ledger.reaching import within
 from smartypants.ledger.schema import documents, relations
 from smartypants.types import DocumentRef, DocumentState, RelationKind, stable_id
 
@@ -84,8 +87,10 @@ def state(connection: Connection, refs: Sequence[DocumentRef]) -> None:
         connection.execute(insert(relations), new)
 
 
-def related(engine: Engine, document: Document, *, acl_ids: Sequence[int]) -> list[Related]:
-    """The documents that have to do with one, as far as they may be read.
+def related(
+    engine: Engine, document: Document, *, acl_ids: Sequence[int], reach: Reach = EVERYWHERE
+) -> list[Related]:
+    """The documents that have to do with one, as far as they are in reach and may be read.
 
     The first hundred of each relation, by name. Deleted ones only as ends of a move.
     """
@@ -103,20 +108,26 @@ def related(engine: Engine, document: Document, *, acl_ids: Sequence[int]) -> li
                 )
                 if kind != RelationKind.MOVED_FROM:
                     query = query.where(documents.c.state != DocumentState.DELETED)
-                found += _fetch(connection, query, name, acl_ids)
+                found += _fetch(connection, query, name, acl_ids, reach)
         if document.searchable:
             same = and_(
                 documents.c.indexed_version == document.indexed_version,
                 documents.c.id != document.id,
                 documents.c.state != DocumentState.DELETED,
             )
-            found += _fetch(connection, select(documents).where(same), DUPLICATE, acl_ids)
+            query = select(documents).where(same)
+            found += _fetch(connection, query, DUPLICATE, acl_ids, reach)
     return found
 
 
 def _fetch(
-    connection: Connection, query: Select[tuple[object, ...]], name: str, acl_ids: Sequence[int]
+    connection: Connection,
+    query: Select[Any],
+    name: str,
+    acl_ids: Sequence[int],
+    reach: Reach,
 ) -> list[Related]:
-    readable = query.where(documents.c.acl_id.in_(acl_ids))
+    mine = and_(documents.c.acl_id.in_(acl_ids), within(documents.c.collection, reach))
+    readable = query.where(mine)
     ordered = readable.order_by(documents.c.name, documents.c.id).limit(MAX_RELATED)
     return [Related(name, Document(**row._mapping)) for row in connection.execute(ordered)]

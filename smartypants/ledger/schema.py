@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, Table, text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, Table, text
 
+from smartypants.ledger import auth_schema  # noqa: F401 - its tables are the ledger's too
 from smartypants.ledger.columns import JSON, String, Text
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-    }
-)
+from smartypants.ledger.metadata import metadata as metadata
 
 # All times are Unix seconds, UTC.
 
@@ -66,6 +59,7 @@ documents = Table(
     Column("metadata", JSON, nullable=False),  # as the source or the uploader gave it
     Column("parsed", JSON, nullable=False),  # as the parser found it
     Column("acl_id", Integer, ForeignKey("acls.id"), nullable=False),
+    Column("placed_acl_id", Integer),  # its chunks' in the vector store; null: the same
     Column("size", BigInteger, nullable=False),
     Column("etag", String(300), nullable=False),  # as last listed
     Column("state", String(16), nullable=False),
@@ -152,6 +146,7 @@ jobs = Table(
     Column("progress_at", Float),  # when a document was finished last
     Column("error_code", String(64)),
     Column("error", Text),  # of the last attempt; also while another is due
+    Column("submitted_by", String(32)),  # a user's id; null: somebody at the machine
     Column("runner", String(64)),
     Column("lease_until", Float),  # a runner that does not renew it by then is taken for dead
     Column("not_before", Float),  # when a queued job is due

@@ -432,6 +432,23 @@ class VectorStoreContract:
         store.drop(name)
         store.drop(name)
 
+    @pytest.mark.usefixtures("three")
+    def test_scan_of_documents(self, store: VectorStore, physical: str, three: list[Chunk]) -> None:
+        for wanted in ([], [three[1].document_id], [three[0].document_id, 'x"] or acl_id in [3']):
+            batches = store.scan(physical, vectors=True, document_ids=wanted)
+            found = {item.chunk.document_id for batch in batches for item in batch}
+            known = {chunk.document_id for chunk in three}
+            assert found == (known & set(wanted) if wanted else known)
+
+    def test_a_rewritten_chunk_has_its_new_acl(
+        self, store: VectorStore, physical: str, three: list[Chunk]
+    ) -> None:
+        vectors = np.eye(4, dtype=np.float32)[:3]
+        _upsert(store, physical, three, vectors, acl_ids=[7, 2, 3])
+        assert three[0].chunk_id not in _ids(_dense(store, physical, acl_ids=(1, 2, 3)))
+        assert _ids(_dense(store, physical, acl_ids=(7,))) == {three[0].chunk_id}
+        assert _ids(_lexical(store, physical, "fox", acl_ids=(7,))) == {three[0].chunk_id}
+
     def test_missing_collection_is_an_error_of_ours(self, store: VectorStore) -> None:
         with pytest.raises(SmartyPantsError) as caught:
             _dense(store, "missing__model__v1")

@@ -109,6 +109,13 @@ def in_groups(expected: Mapping[str, tuple[str, int]]) -> Iterator[list[str]]:
         yield batch
 
 
+def of_documents(document_ids: Sequence[str]) -> str:
+    """Empty, which is everything, without any."""
+    if not document_ids:
+        return ""
+    return f"document_id in [{', '.join(quoted(each) for each in document_ids)}]"
+
+
 def others(document_id: str, kept: tuple[str, int] | None) -> str:
     mine = f"document_id == {quoted(document_id)}"
     if kept is None:

@@ -22,6 +22,7 @@ from smartypants.vectorstores._milvus_rows import (
     candidate,
     described,
     in_groups,
+    of_documents,
     others,
     quoted,
     readable,
@@ -325,19 +326,25 @@ class MilvusVectorStore:
             )
         return {name for name, (_, count) in expected.items() if held[name] != count}
 
-    def scan(self, physical: str, *, vectors: bool = False) -> Iterator[list[StoredChunk]]:
+    def scan(
+        self, physical: str, *, vectors: bool = False, document_ids: Sequence[str] = ()
+    ) -> Iterator[list[StoredChunk]]:
         fields = [*FIELDS, "chunk_id", "acl_id", "source_id", *(["vector"] if vectors else [])]
-        pages = self._pages(physical, fields)
+        pages = self._pages(physical, fields, of_documents(document_ids))
         while rows := self._next_page(physical, pages):
             yield [stored(row) for row in rows]
         pages.close()
 
     @_mapped
-    def _pages(self, physical: str, fields: list[str]) -> Any:
+    def _pages(self, physical: str, fields: list[str], which: str) -> Any:
         if self._has_attributes(physical):
             fields = [*fields, *ATTRIBUTES]
         return self.client.query_iterator(
-            physical, batch_size=_PAGE, output_fields=fields, consistency_level="Strong"
+            physical,
+            batch_size=_PAGE,
+            filter=which,
+            output_fields=fields,
+            consistency_level="Strong",
         )
 
     @_mapped

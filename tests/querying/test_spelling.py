@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -100,7 +100,9 @@ class Store:
         self.scans = 0
         self.down = False
 
-    def scan(self, physical: str, *, vectors: bool = False) -> Iterator[list[StoredChunk]]:
+    def scan(
+        self, physical: str, *, vectors: bool = False, document_ids: Sequence[str] = ()
+    ) -> Iterator[list[StoredChunk]]:
         self.scans += 1
         self.gate.wait(10)
         if self.down:

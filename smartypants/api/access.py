@@ -1,0 +1,60 @@
+"""What a caller may read: every route that shows documents or jobs asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from smartypants.auth.callers import Caller
+from smartypants.auth.roles import Permission
+from smartypants.errors import DocumentNotFound
+from smartypants.ledger import acls, documents, jobs
+from smartypants.ledger.documents import Document
+from smartypants.ledger.jobs import Job
+
+
+def acl_ids(engine: Engine, caller: Caller) -> tuple[int, ...]:
+    """The ACLs of the documents that the caller may read, as of now."""
+    return acls.allowed_acl_ids(engine, caller.principals)
+
+
+def document(
+    engine: Engine,
+    document_id: str,
+    caller: Caller,
+    *,
+    permission: Permission = Permission.DOCUMENTS_READ,
+    get: Callable[[Engine, str], Document] = documents.get,
+) -> Document:
+    """The document, which the caller may read, and do this with.
+
+    Raises `DocumentNotFound`, the same for one that is not there and one not for the caller;
+    `Forbidden` for one that it may only read.
+    """
+    row = get(engine, document_id)
+    if row.acl_id not in acl_ids(engine, caller) or not caller.sees(row.collection):
+        raise unknown_document(document_id)
+    caller.check(permission, row.collection)
+    return row
+
+
+def unknown_document(document_id: str) -> DocumentNotFound:
+    return DocumentNotFound(
+        f"There is no document {document_id!r}.", "GET /v1/documents lists them."
+    )
+
+
+def job(
+    engine: Engine, job_id: str, caller: Caller, *, permission: Permission = Permission.JOBS_READ
+) -> Job:
+    """The job, which the caller submitted, or whose collection it edits.
+
+    Raises `JobNotFound`, the same for one that is not there and one not for the caller.
+    """
+    row = jobs.get(engine, job_id)
+    mine = row.submitted_by == caller.id or caller.edits.has(row.collection)
+    if not mine or not caller.sees(row.collection):
+        raise jobs.unknown(job_id)
+    caller.check(permission, row.collection)
+    return row

@@ -1,0 +1,57 @@
+"""Finds out once who sends a request, before any route sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from smartypants.api import context
+from smartypants.auth.authenticating import Authenticator
+from smartypants.auth.browsers import SAFE_METHODS, Site, check_csrf, check_origin, cookies
+from smartypants.auth.callers import Caller
+from smartypants.errors import SmartyPantsError
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request says of its sender."""
+
+    authorization: str | None
+    session: str | None
+
+
+def sent(connection: HTTPConnection, site: Site) -> Sent:
+    found = cookies(connection.headers.get("Cookie"))
+    return Sent(connection.headers.get("Authorization"), found.get(site.session_cookie) or None)
+
+
+class Authenticate:
+    """Resolves the caller, or notes why it can't; a route that needs one says so.
+
+    A session's requests that change something have to come from our own pages.
+    """
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
+        self.app = app
+        self.authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            connection = HTTPConnection(scope)
+            try:
+                context.set_caller(scope, await self._caller(connection))
+            except SmartyPantsError as exc:
+                context.set_caller(scope, exc)
+        await self.app(scope, receive, send)
+
+    async def _caller(self, connection: HTTPConnection) -> Caller | None:
+        site = context.site(connection, self.authenticator.settings)
+        caller = await self.authenticator.caller(sent(connection, site))
+        if caller is not None and caller.how == "session":
+            if connection.scope["type"] == "websocket":
+                check_origin(site, connection.headers)  # browsers send no header of ours there
+            elif connection.scope["method"] not in SAFE_METHODS:
+                check_csrf(caller, site, connection.headers)
+        return caller

@@ -1,0 +1,118 @@
+"""What browsers need: cookies of sessions and logins, and protection against other sites."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import urlsplit
+
+from smartypants.auth.callers import Caller
+from smartypants.auth.secrets import same
+from smartypants.errors import Forbidden
+
+CSRF_HEADER: Final = "X-CSRF-Token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SESSION: Final = "smartypants_session"
+_LOGIN: Final = "smartypants_login"
+_CSRF: Final = "smartypants_csrf"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where browsers reach us: `https://search.example.com`, without a slash at its end.
+
+    Over https a cookie has the prefix `__Host-`: no other host can set it, and no http page.
+    """
+
+    base_url: str
+
+    @classmethod
+    def of(cls, public_url: str | None, scheme: str, host: str) -> Site:
+        """As the settings say, else as this request came in."""
+        return cls((public_url or f"{scheme}://{host}").rstrip("/"))
+
+    @property
+    def secure(self) -> bool:
+        return self.base_url.startswith("https:")
+
+    @property
+    def origin(self) -> str:
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def redirect_uri(self, issuer: str) -> str:
+        return f"{self.base_url}/auth/callback/{issuer}"
+
+    @property
+    def session_cookie(self) -> str:
+        return self._named(_SESSION)
+
+    @property
+    def login_cookie(self) -> str:
+        return self._named(_LOGIN)
+
+    @property
+    def csrf_cookie(self) -> str:
+        return self._named(_CSRF)
+
+    def _named(self, name: str) -> str:
+        return f"__Host-{name}" if self.secure else name
+
+    def cookie(self, name: str, value: str, *, max_age_s: int, readable: bool = False) -> str:
+        """A `Set-Cookie` header. Lax: links from elsewhere work, forms from elsewhere do not.
+
+        `readable`: the page's scripts may read it.
+        """
+        found: SimpleCookie = SimpleCookie()
+        found[name] = value
+        found[name]["path"] = "/"
+        found[name]["max-age"] = max_age_s
+        found[name]["samesite"] = "Lax"
+        found[name]["httponly"] = not readable
+        found[name]["secure"] = self.secure
+        return found[name].OutputString()
+
+    def without(self, name: str) -> str:
+        return self.cookie(name, "", max_age_s=0)
+
+
+def cookies(header: str | None) -> Mapping[str, str]:
+    """What a browser sent; nothing where that can't be read."""
+    try:
+        return {name: found.value for name, found in SimpleCookie(header or "").items()}
+    except CookieError:
+        return {}
+
+
+def check_csrf(caller: Caller, site: Site, headers: Mapping[str, str]) -> None:
+    """Raises `Forbidden` for an unsafe request of a session that another site may have sent.
+
+    The token is what other sites can't know; browsers that say where a request is from have to
+    say that it is from us.
+    """
+    check_origin(site, headers)
+    sent = headers.get(CSRF_HEADER, "")
+    if caller.csrf_token is None or not same(sent, caller.csrf_token):
+        raise Forbidden(
+            f"The header {CSRF_HEADER} is missing or wrong.",
+            "Send what `csrf_token` of GET /v1/me says, or the cookie of that name.",
+        )
+
+
+def check_origin(site: Site, headers: Mapping[str, str]) -> None:
+    """Raises `Forbidden` for what a browser says is from another site."""
+    origin = headers.get("Origin")
+    elsewhere = origin is not None and origin != site.origin
+    if elsewhere or headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden(
+            "The request is from another site.", "Set auth.public_url if this is the right one."
+        )
+
+
+def local_path(given: str | None) -> str:
+    """Where to go after a login: a path here, or the start; never another site."""
+    path = given or "/"
+    plain = path.isprintable() and "\\" not in path
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/"
