@@ -71,5 +71,5 @@ def test_retryable_errors() -> None:
     assert retryable == {
         "Unavailable", "Overloaded", "LedgerUnavailable",
         "StorageUnavailable", "VectorStoreUnavailable",
-        "LLMUnavailable", "EmbedderUnavailable", "DeadlineExceeded",
+        "LLMUnavailable", "EmbedderUnavailable", "IssuerUnavailable", "DeadlineExceeded",
     }  # fmt: skip

@@ -55,7 +55,7 @@ class Section(BaseModel):
 class IssuerSettings(Section):
     """Who vouches for users: an OpenID Connect provider, or GitHub."""
 
-    kind: Literal["oidc", "github"] = "oidc"
+    kind: Literal["oidc", "github"] = Field("oidc", description="GitHub has a protocol of its own.")
     issuer: BaseUrl = Field(
         "https://github.com",
         description="The issuer, as its discovery document names it; of `github` the site.",
