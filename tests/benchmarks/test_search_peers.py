@@ -64,6 +64,11 @@ def test_a_question_arrives_as_it_is_and_asks_for_ten(name: str) -> None:
     assert int(sent.get("top_k") or sent["limit"]) == 10
 
 
+def test_ours_may_take_as_long_as_the_clients_wait() -> None:
+    request = httpx.Request(**APIS["ours"].request("text") | {"url": "http://127.0.0.1/v1/search"})
+    assert request.headers["X-Deadline-Ms"] == "120000"
+
+
 def test_commands_serve_on_the_loopback_interface_alone() -> None:
     place = Place(Path("/programs"), Path("/index"), Path("/model"))
     for peer in (_search_apis.haystack(), _search_apis.txtai()):
