@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote, unquote, urlsplit
 
+import ir_measures
+from ir_measures import nDCG
+
 from smartypants.errors import SetupError
 from smartypants.types import stable_id
 
@@ -40,6 +43,16 @@ class RetrievalSet:
         """The name as one that a collection may have."""
         plain = "".join(char if char.isascii() and char.isalnum() else "_" for char in self.name)
         return f"set_{plain.lower()}"[:60]
+
+    def ndcg(self, run: Mapping[str, Sequence[str]]) -> float:
+        """nDCG@10 over the queries that were asked: query id → passages, best first."""
+        scored = [
+            ir_measures.ScoredDoc(query_id, passage, 1 / rank)
+            for query_id, passages in run.items()
+            for rank, passage in enumerate(passages, start=1)
+        ]
+        qrels = {query_id: dict(self.qrels[query_id]) for query_id in run}
+        return float(ir_measures.calc_aggregate([nDCG @ 10], qrels, scored)[nDCG @ 10])
 
 
 def load(folder: Path) -> RetrievalSet:

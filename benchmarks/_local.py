@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import ir_measures
 import numpy as np
-from ir_measures import nDCG
 from sqlalchemy import Engine
 
 from actors.vectordb import VectorServer
@@ -50,13 +48,7 @@ class LocalIndex:
 
     def ndcg(self, run: Mapping[str, list[str]]) -> float:
         """nDCG@10 over the queries that were asked: query id → passages."""
-        scored = [
-            ir_measures.ScoredDoc(query_id, passage, 1 / rank)
-            for query_id, passages in run.items()
-            for rank, passage in enumerate(passages, start=1)
-        ]
-        qrels = {key: dict(self.data.qrels[key]) for key in run}
-        return float(ir_measures.calc_aggregate([nDCG @ 10], qrels, scored)[nDCG @ 10])
+        return self.data.ndcg(run)
 
 
 @contextmanager

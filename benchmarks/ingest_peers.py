@@ -21,19 +21,17 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks import _common
+from benchmarks import _common, _peers
 from benchmarks._common import Figures
 from benchmarks.ingest import Run, pipeline
 from examples.build_handbook import docx, pdf
 from smartypants import wiring
-from smartypants.errors import DocumentError, SetupError
+from smartypants.errors import DocumentError
 from smartypants.reading import read
 from smartypants.settings import Settings
 
@@ -41,7 +39,6 @@ HERE = Path(__file__).parent
 PEERS = ("haystack", "txtai", "llamaindex")
 FORMATS = (".md", ".txt", ".html", ".csv", ".json", ".pdf", ".docx", ".pptx", ".xlsx")
 COPIES, QUICK_COPIES = 12, 0
-TIMEOUT_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +52,9 @@ class Outcome:
 def main() -> None:
     parser = _common.arguments("ingest_peers", __doc__)
     parser.add_argument("--copies", type=int, help="altered copies of each text file")
-    parser.add_argument(
-        "--cache", type=Path, default=Path.home() / ".cache" / "smartypants-peers",
-        help="where the peers' environments are kept",
-    )  # fmt: skip
+    _peers.cache_argument(parser)
     options = parser.parse_args()
-    environments = {peer: environment(peer, options.cache) for peer in PEERS}
+    environments = {peer: _peers.environment(peer, options.cache) for peer in PEERS}
     outcomes: dict[str, Outcome] = {}
     with _common.data_dir(options.reuse) as data_dir:
         settings = _common.own_settings(data_dir)
@@ -141,45 +135,11 @@ def altered(text: str, copy: int) -> str:
     return re.sub(r"(?<![<&/\w])\b[a-z]{5,}\b(?![>\w=])", replace, text)
 
 
-def environment(peer: str, cache: Path) -> Path:
-    """The peer's Python, its packages installed first if they changed."""
-    folder = cache.expanduser().absolute() / peer
-    wanted = (HERE / "peers" / f"{peer}.txt").read_text()
-    stamp = folder / "installed.txt"
-    python = folder / "bin" / "python"
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return python
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    wheels = os.environ.get("PIP_FIND_LINKS")
-    source = ("--find-links", wheels) if wheels else ("--torch-backend", "cpu")
-    requirements = str(HERE / "peers" / f"{peer}.txt")
-    # Hard links to the cache are refused by the nltk that LlamaIndex brings.
-    env = os.environ | {"VIRTUAL_ENV": str(folder), "UV_LINK_MODE": "copy"}
-    subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, folder], check=True)
-    # The list is complete; without dependencies, no CUDA build comes along.
-    install = [uv, "pip", "install", "-q", "--no-deps", *source, "-r", requirements]
-    subprocess.run(install, env=env, check=True)
-    stamp.write_text(wanted)
-    return python
-
-
 def run_peer(peer: str, python: Path, folder: Path, settings: Settings) -> Outcome:
-    """Raises `SetupError` if the peer's script fails."""
+    script = _peers.SCRIPTS / f"with_{peer}.py"
     threads = str(os.cpu_count() or 1)
-    offline = {"HF_HUB_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "False"}
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | offline
-    script = str(HERE / "peers" / f"with_{peer}.py")
-    found = subprocess.run(
-        [str(python), script, str(folder), str(wiring.embedder_path(settings)), threads],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    if found.returncode:
-        raise SetupError(f"{peer} failed: {found.stderr[-2000:]}", "See benchmarks/peers.")
-    result = json.loads(found.stdout.strip().splitlines()[-1])
+    printed = _peers.run(python, script, folder, wiring.embedder_path(settings), threads)
+    result = json.loads(printed.strip().splitlines()[-1])
     return Outcome(
         result["documents"], result["chunks"], result["seconds"], tuple(result["unread"])
     )

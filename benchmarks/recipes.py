@@ -24,7 +24,6 @@ import argparse
 import hashlib
 import json
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -35,9 +34,8 @@ import numpy as np
 from rich.table import Table
 
 from actors.jobs import run_jobs
-from benchmarks import _beir, _common, _debian
+from benchmarks import _beir, _common, _debian, _peers
 from benchmarks._common import Figures
-from benchmarks.ingest_peers import environment
 from deployments.local import stores
 from smartypants import wiring
 from smartypants.errors import SetupError
@@ -59,7 +57,6 @@ FIXED = {
     "rrf": Recipe(fusion="rrf", rerank=False),
     "default": Recipe(rerank=False),
 }
-PEER_TIMEOUT_S = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,17 +279,15 @@ def peer(settings: Settings, data: Set, options: argparse.Namespace, figures: Fi
     folder = settings.data_dir / "peer" / data.name
     folder.mkdir(parents=True, exist_ok=True)
     _export(settings, data, folder)
-    python = environment("haystack", options.peer_cache)
-    script = str(Path(__file__).parent / "peers" / "search_with_haystack.py")
-    command = [str(python), script, str(folder), str(wiring.embedder_path(settings))]
-    command += [options.reranker or "", str(options.limit), str(os.cpu_count() or 1)]
-    offline = {"HF_HUB_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "False"}
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | offline
-    done = subprocess.run(
-        command, env=env, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, check=False
+    _peers.run(
+        _peers.environment("haystack", options.peer_cache),
+        _peers.SCRIPTS / "search_with_haystack.py",
+        folder,
+        wiring.embedder_path(settings),
+        options.reranker or "",
+        str(options.limit),
+        str(os.cpu_count() or 1),
     )
-    if done.returncode:
-        raise SetupError(f"Haystack failed: {done.stderr[-2000:]}", "See benchmarks/peers.")
     ranked = json.loads((folder / "ranked.json").read_text())
     grades = {query.id: query.grades for query in data.test}
     shown = []
@@ -332,10 +327,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--cache", type=Path, default=caches / "smartypants-bench", help="where the books are kept"
     )
-    parser.add_argument(
-        "--peer-cache", type=Path, default=caches / "smartypants-peers",
-        help="where the peers' environments are kept",
-    )  # fmt: skip
+    _peers.cache_argument(parser, "--peer-cache")
     options = parser.parse_args()
     there = [name for name in SETS if name == "debian" or (_common.DATA / name).exists()]
     options.sets = options.sets or (["xquad"] if options.quick else there)

@@ -1,1 +1,1 @@
-"""Other projects' ingestion, each a script for an environment of its own."""
+"""Other projects' ingestion and search, each a script for an environment of its own."""
