@@ -16,7 +16,7 @@ from deployments.cli_ingest import ingest
 from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
-from smartypants.cli import inspect, ledger, query, recipe, transfer
+from smartypants.cli import inspect, ledger, prompts, query, recipe, transfer
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.cli.tune import tune
@@ -43,6 +43,7 @@ app.command()(inspect.status)
 app.command()(inspect.doctor)
 app.command()(tune)
 app.add_typer(recipe.app)
+app.add_typer(prompts.app)
 app.add_typer(ledger.app)
 
 

@@ -5,12 +5,15 @@
     │   ├── ValidationFailed      422  a field is wrong
     │   ├── PayloadTooLarge       413
     │   ├── ExportInvalid              files to import are damaged or missing
+    │   ├── PromptInvalid         422  a template breaks a rule; says where
+    │   ├── PromptTooLong         422  a template leaves no room for passages
     │   └── UnsupportedMediaType  415
     ├── NotFound                  404
     │   ├── CollectionNotFound
     │   ├── DocumentNotFound
     │   ├── JobNotFound
-    │   └── ModelNotServed
+    │   ├── ModelNotServed
+    │   └── PromptNotFound
     ├── Conflict                  409
     │   ├── EmbeddingModelMismatch
     │   ├── FilterNotSupported
@@ -85,6 +88,18 @@ class ExportInvalid(InvalidRequest):
     title = "The export can't be imported"
 
 
+class PromptInvalid(InvalidRequest):
+    code = "prompt_invalid"
+    status = 422
+    title = "The prompt's template is not valid"
+
+
+class PromptTooLong(InvalidRequest):
+    code = "prompt_too_long"
+    status = 422
+    title = "The prompt's template is too long for the language model"
+
+
 class UnsupportedMediaType(InvalidRequest):
     code = "unsupported_media_type"
     status = 415
@@ -115,6 +130,11 @@ class JobNotFound(NotFound):
 class ModelNotServed(NotFound):
     code = "model_not_found"
     title = "No such model"
+
+
+class PromptNotFound(NotFound):
+    code = "prompt_not_found"
+    title = "No such version of a prompt"
 
 
 class Conflict(SmartyPantsError):

@@ -25,6 +25,7 @@ from smartypants.errors import ModelNotFound, SetupError
 from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtractor
 from smartypants.ledger.database import connect
 from smartypants.packing import CountTokens, estimated_tokens
+from smartypants.prompts.fitting import Window
 from smartypants.protocols import (
     LLM,
     BlobStore,
@@ -264,6 +265,11 @@ def token_counter(settings: Settings) -> CountTokens:
         return tokenizer.count(text)
 
     return count
+
+
+def prompt_window(settings: Settings) -> Window:
+    """What the language model takes, counted as `token_counter` does."""
+    return Window(settings.llm.max_model_len, token_counter(settings))
 
 
 def make_llm(settings: Settings) -> LLM:
