@@ -184,7 +184,7 @@ def _inputs(query: Query, result: SearchResult) -> Callable[[Sequence[SearchHit]
             query.text,
             hits,
             history=query.history,
-            language=result.understood and result.understood.language,
+            language=None if result.understood is None else result.understood.language,
             collection=query.collection,
         )
 

@@ -77,7 +77,7 @@ def samples(kind: Kind) -> Iterator[Inputs]:
 def smallest(kind: Kind) -> Iterator[Inputs]:
     """What takes fewest tokens, for each way through a template."""
     for values in samples(kind):
-        least = {"question": "?", "history": ()}
+        least: dict[str, object] = {"question": "?", "history": ()}
         if kind is Kind.ANSWER:
             least["passages"] = (EMPTY_PASSAGE,)
         yield {**values, **{name: value for name, value in least.items() if name in values}}
