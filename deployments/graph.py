@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 
+import structlog
+
 from deployments.calls import call, stream
 from deployments.handles import Handle, Handles
 from deployments.searching import Searching, left
@@ -21,7 +23,9 @@ from smartypants.caching.semantic import SemanticIndex
 from smartypants.errors import SmartyPantsError
 from smartypants.ledger import collections
 from smartypants.measures import AnswerMeasures
-from smartypants.prompts import PROMPT_VERSION
+from smartypants.prompts.choosing import ActivePrompts
+from smartypants.prompts.kinds import Kind
+from smartypants.prompts.template import Prompt
 from smartypants.protocols import Vectors
 from smartypants.providers.usage import UsageCounters
 from smartypants.settings import Settings
@@ -38,6 +42,8 @@ from smartypants.types import (
 
 READY_TIMEOUT_S = 2.0
 
+log = structlog.get_logger(__name__)
+
 
 class Graph:
     """Composes searches and answers; each method is one of `Services`."""
@@ -51,6 +57,7 @@ class Graph:
         self._counters = CacheCounters()
         self._measures = AnswerMeasures()
         self._usage = UsageCounters()
+        self._prompts = ActivePrompts(self._engine)
         self._cache = self._open_cache()
         self._count_tokens = wiring.token_counter(settings)
         self._searching = Searching(settings, handles, self._vectors, self._cache, self._models)
@@ -103,9 +110,12 @@ class Graph:
         """A cited answer, streamed; one that was given before, where nothing changed since."""
         plan = await self._searching.plan(request.query)
         settings = self._settings.answers
+        prompt: Prompt | None = None
+        if request.mode == "generated":
+            prompt = await asyncio.to_thread(self._prompts.choose, Kind.ANSWER, plan.query)
 
         def make() -> AsyncGenerator[AnswerEvent, None]:
-            return self._answer(plan, request)
+            return self._answer(plan, request, prompt)
 
         if self._cache is None or not repeatable(request.sampling, mode=request.mode):
             events = make()
@@ -115,7 +125,7 @@ class Graph:
                 request.sampling,
                 self._models,
                 mode=request.mode,
-                prompt=PROMPT_VERSION,
+                prompt=prompt.told if prompt else "",
                 settings=settings,
             )
             events = self._cache.answer(plan, key, make)
@@ -123,10 +133,11 @@ class Graph:
             async for event in events:
                 if isinstance(event, Answer):
                     self._measures.note(event)
+                    _log_prompt(event)
                 yield event
 
     def _answer(
-        self, plan: SearchPlan, request: AnswerRequest
+        self, plan: SearchPlan, request: AnswerRequest, prompt: Prompt | None
     ) -> AsyncGenerator[AnswerEvent, None]:
         async def search(_: Query) -> SearchResult:
             return await self._searching.planned(plan)
@@ -145,6 +156,8 @@ class Graph:
             generate=generate,
             settings=self._settings.answers,
             count_tokens=self._count_tokens,
+            prompt=prompt,
+            window_tokens=self._settings.llm.max_model_len,
         )
 
     async def generate(
@@ -195,6 +208,16 @@ class Graph:
     def _check_vectors(self) -> str:
         self._vectors.ping()
         return self._settings.vector_uri
+
+
+def _log_prompt(answer: Answer) -> None:
+    if answer.prompt is not None:
+        log.info(
+            "answered",
+            prompt=answer.prompt.name,
+            prompt_version=answer.prompt.version,
+            cached=answer.cached,
+        )
 
 
 async def _ready(handle: Handle) -> str:

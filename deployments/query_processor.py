@@ -11,6 +11,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.calls import stream
 from smartypants import wiring
 from smartypants.processing import Helpers, process
+from smartypants.prompts.choosing import ActivePrompts
 from smartypants.querying.asking import Reply, whole
 from smartypants.querying.vocabulary import Vocabularies
 from smartypants.settings import Settings
@@ -26,7 +27,11 @@ class QueryProcessor:
         self._llm = llm
         vectors = wiring.open_vectors(settings)
         self._helpers = Helpers(
-            vectors, Vocabularies(vectors), wiring.common_words(settings), self._ask
+            vectors,
+            Vocabularies(vectors),
+            wiring.common_words(settings),
+            self._ask,
+            prompts=ActivePrompts(self._engine),
         )
 
     async def process(self, query: Query) -> SearchPlan:

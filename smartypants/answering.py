@@ -14,8 +14,13 @@ from smartypants.answerability import answerability
 from smartypants.citing import Aligner, CitationStream
 from smartypants.errors import DeadlineExceeded, InvalidRequest, Unavailable
 from smartypants.extractive import extract
-from smartypants.packing import CountTokens, best_at_the_ends, estimated_tokens, pack
-from smartypants.prompts import NOT_FOUND, answer_messages
+from smartypants.packing import CountTokens, estimated_tokens
+from smartypants.prompts import NOT_FOUND
+from smartypants.prompts.defaults import default_prompt
+from smartypants.prompts.fitting import Fitted, Window, fit
+from smartypants.prompts.inputs import Inputs, answer_inputs
+from smartypants.prompts.kinds import Kind
+from smartypants.prompts.template import Prompt
 from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Answer,
@@ -34,6 +39,9 @@ Generate = Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Del
 FALLBACK_S = 0.25
 """Kept back from a request's deadline for an extractive answer, should the model be late."""
 
+UNKNOWN_WINDOW = 10**9
+"""Of a model of which nobody said what it takes: it refuses what is too long itself."""
+
 
 async def answer(
     query: Query,
@@ -44,6 +52,8 @@ async def answer(
     settings: AnswerSettings,
     mode: AnswerMode = "generated",
     count_tokens: CountTokens = estimated_tokens,
+    prompt: Prompt | None = None,
+    window_tokens: int = UNKNOWN_WINDOW,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """The hits, then text and citations as they come, then the whole answer.
 
@@ -82,12 +92,20 @@ async def answer(
             yield event
         return
 
-    packed = pack(hits, budget=settings.context_tokens, count_tokens=count_tokens)
-    stream = CitationStream(Aligner(packed, min_support=settings.min_support))
+    fitted = fit(
+        prompt or default_prompt(Kind.ANSWER),
+        hits,
+        inputs=_inputs(query, result),
+        context_tokens=settings.context_tokens,
+        window=Window(window_tokens, count_tokens),
+        max_tokens=sampling.max_tokens,
+    )
+    made = replace(made, prompt=fitted.prompt.ref, skipped={**made.skipped, **fitted.skipped})
+    stream = CitationStream(Aligner(fitted.hits, min_support=settings.min_support))
     final = Delta("")
     broken: Exception | None = None
     try:
-        async with aclosing(_generate(query, packed, sampling, generate)) as deltas:
+        async with aclosing(_generate(query, fitted, sampling, generate)) as deltas:
             async for delta in deltas:
                 if delta.text and "first_token" not in timings:
                     timings["first_token"] = _since(started)
@@ -136,16 +154,17 @@ def _extractive(
         supported_sentences=len(texts),
         sentences=len(texts),
         mode="extractive",
+        prompt=None,
         timings_ms={**made.timings_ms, "total": _since(started)},
     )
 
 
 async def _generate(
-    query: Query, packed: list[SearchHit], sampling: SamplingParams, generate: Generate
+    query: Query, fitted: Fitted, sampling: SamplingParams, generate: Generate
 ) -> AsyncGenerator[Delta, None]:
     """Generate; if the prompt is too long for the model after all, with fewer passages."""
     while True:
-        messages = answer_messages(query.text, best_at_the_ends(packed))
+        messages = fitted.messages()
         begun = False
         try:
             async with aclosing(generate(messages, sampling, query.request_id)) as deltas:
@@ -154,9 +173,22 @@ async def _generate(
                     yield delta
             return
         except InvalidRequest:
-            if begun or len(packed) == 1:
+            if begun or len(fitted.hits) == 1:
                 raise
-            packed.pop()
+            fitted.hits.pop()
+
+
+def _inputs(query: Query, result: SearchResult) -> Callable[[Sequence[SearchHit]], Inputs]:
+    def made(hits: Sequence[SearchHit]) -> Inputs:
+        return answer_inputs(
+            query.text,
+            hits,
+            history=query.history,
+            language=None if result.understood is None else result.understood.language,
+            collection=query.collection,
+        )
+
+    return made
 
 
 def relevant(

@@ -5,6 +5,8 @@
     │   ├── ValidationFailed      422  a field is wrong
     │   ├── PayloadTooLarge       413
     │   ├── ExportInvalid              files to import are damaged or missing
+    │   ├── PromptInvalid         422  a template breaks a rule; says where
+    │   ├── PromptTooLong         422  a template leaves no room for passages
     │   └── UnsupportedMediaType  415
     ├── NotAuthenticated          401  the caller has to say who it is
     │   ├── CredentialsInvalid         what it said is wrong, expired or revoked
@@ -16,7 +18,8 @@
     │   ├── JobNotFound
     │   ├── ModelNotServed
     │   ├── UserNotFound
-    │   └── ApiKeyNotFound
+    │   ├── ApiKeyNotFound
+    │   └── PromptNotFound
     ├── Conflict                  409
     │   ├── EmbeddingModelMismatch
     │   ├── FilterNotSupported
@@ -96,6 +99,18 @@ class ExportInvalid(InvalidRequest):
     title = "The export can't be imported"
 
 
+class PromptInvalid(InvalidRequest):
+    code = "prompt_invalid"
+    status = 422
+    title = "The prompt's template is not valid"
+
+
+class PromptTooLong(InvalidRequest):
+    code = "prompt_too_long"
+    status = 422
+    title = "The prompt's template is too long for the language model"
+
+
 class UnsupportedMediaType(InvalidRequest):
     code = "unsupported_media_type"
     status = 415
@@ -158,6 +173,11 @@ class UserNotFound(NotFound):
 class ApiKeyNotFound(NotFound):
     code = "api_key_not_found"
     title = "No such API key"
+
+
+class PromptNotFound(NotFound):
+    code = "prompt_not_found"
+    title = "No such version of a prompt"
 
 
 class Conflict(SmartyPantsError):

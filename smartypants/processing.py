@@ -16,9 +16,13 @@ from smartypants.choices import BUSY, Choice
 from smartypants.errors import CollectionNotFound, ValidationFailed
 from smartypants.ledger import acls, collections, documents, listing, recipes
 from smartypants.ledger.collections import Collection
+from smartypants.prompts.choosing import ActivePrompts
+from smartypants.prompts.defaults import default_prompt
+from smartypants.prompts.kinds import Kind
+from smartypants.prompts.template import Prompt
 from smartypants.protocols import VectorStore
 from smartypants.querying import expanding, language, plain_words, rewriting, spelling, syntax
-from smartypants.querying.asking import Ask, Pace, ask_in_time
+from smartypants.querying.asking import Ask, Pace, Reply, ask_in_time
 from smartypants.querying.narrowing import narrowed
 from smartypants.querying.recording import Recorder
 from smartypants.querying.vocabulary import Vocabularies
@@ -40,6 +44,13 @@ class Helpers:
     """Words that are not corrected, whether documents have them or not."""
     ask: Ask | None = None
     pace: Pace = field(default_factory=Pace)
+    prompts: ActivePrompts | None = None
+    """None: the packaged prompts are used."""
+
+    async def prompt(self, kind: Kind, query: Query) -> Prompt:
+        if self.prompts is None:
+            return default_prompt(kind)
+        return await asyncio.to_thread(self.prompts.choose, kind, query)
 
 
 @dataclass(slots=True)
@@ -173,16 +184,23 @@ async def _rewrite(draft: _Draft, helpers: Helpers) -> None:
         draft.recorder.skip("rewrite", Choice.STANDS_BY_ITSELF)
     else:
         with draft.recorder.step("rewrite") as note:
+            prompt = await helpers.prompt(Kind.REWRITE, draft.query)
             reply = await ask_in_time(
                 "rewrite",
-                rewriting.messages(draft.text, history, draft.language),
+                rewriting.messages(
+                    draft.text,
+                    history,
+                    draft.language,
+                    prompt=prompt,
+                    collection=draft.query.collection,
+                ),
                 rewriting.SAMPLING,
                 ask=helpers.ask,
                 pace=helpers.pace,
                 deadline=draft.query.deadline,
             )
             draft.text = rewriting.checked(normalise_lines(reply.text), draft.text, history)
-            note.detail = reply.cost
+            note.detail = _cost(reply, prompt)
 
 
 def normalise_lines(text: str) -> str:
@@ -250,13 +268,26 @@ async def _expand(draft: _Draft, helpers: Helpers) -> None:
         draft.recorder.skip("expansion", BUSY)
         return
     with draft.recorder.step("expansion") as note:
+        prompt = await helpers.prompt(Kind.EXPAND, draft.query)
         reply = await ask_in_time(
             f"expansion by {chosen}",
-            expanding.messages(chosen, draft.text),
+            expanding.messages(
+                chosen,
+                draft.text,
+                prompt=prompt,
+                language=draft.language,
+                collection=draft.query.collection,
+            ),
             expanding.SAMPLING[chosen],
             ask=helpers.ask,
             pace=helpers.pace,
             deadline=draft.query.deadline,
         )
         draft.variants = expanding.variants(chosen, normalise_lines(reply.text), draft.text)
-        note.detail = reply.cost
+        note.detail = _cost(reply, prompt)
+
+
+def _cost(reply: Reply, prompt: Prompt) -> str:
+    if prompt.default and not prompt.passed_over:
+        return reply.cost
+    return f"{reply.cost}, prompt {prompt.passed_over or prompt.version}"

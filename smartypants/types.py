@@ -424,6 +424,14 @@ class Citation:
     support: float
 
 
+@dataclass(frozen=True, slots=True)
+class PromptRef:
+    """Which version of which template the language model was told."""
+
+    name: str
+    version: str
+
+
 AnswerMode = Literal["generated", "extractive"]
 """By the language model, or sentences of the documents word for word."""
 
@@ -450,6 +458,8 @@ class Answer:
     understood: Understanding | None = None
     mode: AnswerMode = "generated"
     cached: bool = False
+    prompt: PromptRef | None = None
+    """None where no model was asked."""
 
     @property
     def supported_share(self) -> float | None:

@@ -25,6 +25,7 @@ from smartypants.errors import ModelNotFound, SetupError
 from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtractor
 from smartypants.ledger.database import connect
 from smartypants.packing import CountTokens, estimated_tokens
+from smartypants.prompts.fitting import Window
 from smartypants.protocols import (
     BlobStore,
     Connector,
@@ -296,3 +297,8 @@ def token_counter(settings: Settings) -> CountTokens:
 def make_llm(settings: Settings, *, note: NoteUsage = log_usage) -> RoutedLLM:
     """Every language model by its name, wherever it runs; `note` is told what each call took."""
     return routed_llm(settings, note=note)
+
+
+def prompt_window(settings: Settings) -> Window:
+    """What the language model takes, counted as `token_counter` does."""
+    return Window(settings.llm.max_model_len, token_counter(settings))

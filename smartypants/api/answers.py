@@ -87,6 +87,13 @@ class Usage(BaseModel):
     completion_tokens: int
 
 
+class UsedPrompt(BaseModel):
+    """What the language model was told; see `/v1/prompts`."""
+
+    name: str
+    version: str
+
+
 class AnswerResponse(BaseModel):
     """`found` is false where the documents do not answer the question.
 
@@ -98,6 +105,7 @@ class AnswerResponse(BaseModel):
     citations: list[Citation]
     hits: list[Hit]
     usage: Usage
+    prompt: UsedPrompt | None = Field(description="Null where no model was asked.")
     mode: AnswerMode
     supported_sentences: int = Field(description="Sentences with a citation.")
     sentences: int
@@ -123,6 +131,11 @@ def _citation(found: FoundCitation) -> Citation:
     return Citation.model_validate(found, from_attributes=True)
 
 
+def _prompt(answer: Answer) -> UsedPrompt | None:
+    used = answer.prompt
+    return None if used is None else UsedPrompt(name=used.name, version=used.version)
+
+
 def _response(answer: Answer, request_id: str) -> AnswerResponse:
     return AnswerResponse(
         answer=answer.text,
@@ -130,6 +143,7 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
         citations=[_citation(found) for found in answer.citations],
         hits=[search.hit(found) for found in answer.hits],
         usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
+        prompt=_prompt(answer),
         supported_sentences=answer.supported_sentences,
         sentences=answer.sentences,
         supported_share=answer.supported_share,

@@ -28,6 +28,9 @@ class FeedbackRequest(RequestBody):
     document_id: Identifier
     chunk_id: Identifier | None = Field(None, description="The hit itself, where it is known.")
     relevant: bool
+    prompt_version: Identifier | None = Field(
+        None, description="Where an answer showed the hit: its `prompt.version`."
+    )
 
 
 class Feedback(BaseModel):
@@ -59,6 +62,7 @@ async def _record(call: Call[FeedbackRequest, NoParams]) -> Feedback:
             document_id=document.id,
             chunk_id=body.chunk_id,
             relevant=body.relevant,
+            prompt_version=body.prompt_version,
         )
         return Feedback(id=kept.id)
 

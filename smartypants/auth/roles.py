@@ -20,6 +20,8 @@ class Permission(StrEnum):
     JOBS_WRITE = "jobs:write"
     FEEDBACK_WRITE = "feedback:write"
     MODELS_USE = "models:use"
+    PROMPTS_WRITE = "prompts:write"
+    """What the language model is told everywhere; in one collection its editors may say so."""
     OPERATIONS_READ = "operations:read"
     ACCESS_MANAGE = "access:manage"
 

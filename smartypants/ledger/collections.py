@@ -22,6 +22,8 @@ from smartypants.ledger.schema import (
     feedback,
     generations,
     jobs,
+    prompt_activations,
+    prompts,
     recipes,
     relations,
     sources,
@@ -198,6 +200,8 @@ def forget(engine: Engine, name: str) -> list[str]:
         connection.execute(delete(jobs).where(jobs.c.collection == name))
         connection.execute(delete(sources).where(sources.c.collection == name))
         connection.execute(delete(recipes).where(recipes.c.collection == name))
+        for table in (prompt_activations, prompts):
+            connection.execute(delete(table).where(table.c.collection == name))
         connection.execute(delete(feedback).where(feedback.c.collection == name))
         connection.execute(delete(collections).where(collections.c.name == name))
         grants.forget(connection, name)

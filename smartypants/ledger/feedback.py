@@ -25,6 +25,7 @@ class Verdict:
     document_id: str
     chunk_id: str | None
     relevant: bool
+    prompt_version: str | None
     created_at: float
 
 
@@ -36,10 +37,18 @@ def record(
     document_id: str,
     chunk_id: str | None,
     relevant: bool,
+    prompt_version: str | None = None,
 ) -> Verdict:
     """Keep what somebody said of a hit. Raises `CollectionNotFound`."""
     verdict = Verdict(
-        uuid.uuid4().hex, collection, query, document_id, chunk_id, relevant, time.time()
+        id=uuid.uuid4().hex,
+        collection=collection,
+        query=query,
+        document_id=document_id,
+        chunk_id=chunk_id,
+        relevant=relevant,
+        prompt_version=prompt_version,
+        created_at=time.time(),
     )
     with engine.begin() as connection:
         hold(connection, collection)

@@ -192,6 +192,36 @@ recipes = Table(
     ),
 )
 
+# What the language model is told, and which versions were active when: a null collection stands
+# for all that have none of their own. Rows are added and never changed.
+prompts = Table(
+    "prompts",
+    metadata,
+    Column("id", String(32), primary_key=True),  # a hash of kind, collection and version
+    Column("kind", String(16), nullable=False),
+    Column("version", String(32), nullable=False),  # a hash of the body
+    Column("collection", String(64), ForeignKey("collections.name")),
+    Column("body", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String(300), nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "collection", "kind"),
+)
+
+prompt_activations = Table(
+    "prompt_activations",
+    metadata,
+    Column("id", Integer, primary_key=True),  # the highest holds
+    Column("kind", String(16), nullable=False),
+    Column("collection", String(64), ForeignKey("collections.name")),
+    Column("shares", JSON, nullable=False),  # [[version, share], …]; []: what holds for all
+    Column("restores", Integer),  # the activation that a rollback went back to
+    Column("created_at", Float, nullable=False),
+    Column("created_by", String(300), nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "collection", "kind", "id"),
+)
+
 # What users said of hits.
 feedback = Table(
     "feedback",
@@ -202,5 +232,6 @@ feedback = Table(
     Column("document_id", String(32), nullable=False, index=True),
     Column("chunk_id", String(32)),
     Column("relevant", Integer, nullable=False),
+    Column("prompt_version", String(32)),  # of the answer that showed the hit, where one did
     Column("created_at", Float, nullable=False),
 )

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from smartypants.errors import PromptInvalid
+from smartypants.prompts.defaults import default_prompt
+from smartypants.prompts.inputs import expand_inputs
+from smartypants.prompts.kinds import REPLY_TOKENS, Kind
+from smartypants.prompts.template import Prompt
 from smartypants.querying.asking import StepSkipped
 from smartypants.recipes import Expansion
 from smartypants.types import Message, SamplingParams
@@ -13,21 +18,33 @@ QUERIES = 3
 MAX_CHARS = 1_000
 SAMPLING = {
     Expansion.QUERIES: SamplingParams(max_tokens=96, temperature=0.0),
-    Expansion.HYPOTHETICAL: SamplingParams(max_tokens=128, temperature=0.0),
+    Expansion.HYPOTHETICAL: SamplingParams(max_tokens=REPLY_TOKENS[Kind.EXPAND], temperature=0.0),
 }
 
-_ASKED = {
-    Expansion.QUERIES: f"Write {QUERIES} other search queries for what the user asks, in other "
-    "words, one on each line. Write nothing else.",
-    # A made-up passage lies nearer to passages than a question does: HyDE, Gao et al., ACL 2023.
-    Expansion.HYPOTHETICAL: "Write a short passage of a document that answers the question. "
-    "Write nothing else.",
-}
 _NUMBER = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.)])\s*")
 
 
-def messages(expansion: Expansion, question: str) -> list[Message]:
-    return [Message("system", _ASKED[expansion]), Message("user", question)]
+def messages(
+    expansion: Expansion,
+    question: str,
+    *,
+    prompt: Prompt | None = None,
+    language: str | None = None,
+    collection: str = "",
+) -> list[Message]:
+    """What the model is told. Raises `StepSkipped`."""
+    values = expand_inputs(
+        question,
+        expansion=str(expansion),
+        count=QUERIES,
+        language=language,
+        collection=collection,
+    )
+    chosen = prompt or default_prompt(Kind.EXPAND)
+    try:
+        return chosen.messages(values)
+    except PromptInvalid as exc:
+        raise StepSkipped(f"prompt {chosen.version} failed: {exc.message}") from exc
 
 
 def variants(expansion: Expansion, said: str, question: str) -> tuple[str, ...]:

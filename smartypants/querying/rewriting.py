@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from smartypants.errors import PromptInvalid
+from smartypants.prompts.defaults import default_prompt
+from smartypants.prompts.inputs import TURN_CHARS, TURNS, rewrite_inputs
+from smartypants.prompts.kinds import REPLY_TOKENS, Kind
+from smartypants.prompts.template import Prompt
 from smartypants.querying.asking import StepSkipped
-from smartypants.querying.language import name
 from smartypants.terms import terms
 from smartypants.types import Message, SamplingParams
 
-TURNS = 6
-TURN_CHARS = 600
+__all__ = ["SAMPLING", "TURNS", "TURN_CHARS", "checked", "leans", "messages"]
+
 SHORT_WORDS = 4
-SAMPLING = SamplingParams(max_tokens=96, temperature=0.0)
+SAMPLING = SamplingParams(max_tokens=REPLY_TOKENS[Kind.REWRITE], temperature=0.0)
 
 _OPENS = re.compile(
     r"\s*(?:and|or|but|so|then|also|what about|how about|what else|anything else|why(?: not)?\b|"
@@ -44,24 +48,21 @@ def leans(question: str) -> bool:
     return bool(_OPENS.match(question) or _POINTS.search(question))
 
 
-def messages(question: str, history: Sequence[Message], language: str | None) -> list[Message]:
-    """What the model is told; it sees the last turns, each cut."""
-    spoken = [turn for turn in history if turn.role != "system"][-TURNS:]
-    lines = "\n".join(
-        f"{'User' if turn.role == 'user' else 'Assistant'}: "
-        f"{' '.join(turn.content.split())[:TURN_CHARS]}"
-        for turn in spoken
-    )
-    kept = name(language)
-    return [
-        Message(
-            "system",
-            "Rewrite the user's last message as one question that can be understood without the "
-            "conversation: put what words such as 'it' or 'there' stand for in their place. "
-            "Do not answer it and add nothing else." + (f" Write it in {kept}." if kept else ""),
-        ),
-        Message("user", f"{lines}\nUser: {question}\n\nThe last message as one whole question:"),
-    ]
+def messages(
+    question: str,
+    history: Sequence[Message],
+    language: str | None,
+    *,
+    prompt: Prompt | None = None,
+    collection: str = "",
+) -> list[Message]:
+    """What the model is told; it sees the last turns, each cut. Raises `StepSkipped`."""
+    values = rewrite_inputs(question, history, language=language, collection=collection)
+    chosen = prompt or default_prompt(Kind.REWRITE)
+    try:
+        return chosen.messages(values)
+    except PromptInvalid as exc:
+        raise StepSkipped(f"prompt {chosen.version} failed: {exc.message}") from exc
 
 
 def checked(said: str, question: str, history: Sequence[Message]) -> str:

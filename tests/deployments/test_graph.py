@@ -13,8 +13,14 @@ import pytest
 from deployments.graph import Graph, Handles
 from smartypants.api.services import AnswerRequest
 from smartypants.errors import LLMUnavailable
+from smartypants.ledger import prompts
 from smartypants.ledger.database import connect
+from smartypants.measures import MAX_PROMPT_VERSIONS
 from smartypants.processing import process
+from smartypants.prompts.defaults import default_prompt
+from smartypants.prompts.kinds import Kind
+from smartypants.prompts.shares import Share
+from smartypants.prompts.template import readable
 from smartypants.protocols import Vectors
 from smartypants.settings import Settings
 from smartypants.types import (
@@ -22,6 +28,8 @@ from smartypants.types import (
     AnswerEvent,
     AnswerMode,
     Delta,
+    Message,
+    PromptRef,
     Query,
     SamplingParams,
     SearchPlan,
@@ -74,6 +82,7 @@ class World:
         )
         self.docs = Collection(connect(url), "docs", None)
         self.searches = self.generations = 0
+        self.told: list[Message] = []
         self.words: tuple[str, ...] | Exception = ("The fact of a ", "is v1 here.")
         handles: Any = Handles(
             query_processor=Part(process=self._process),  # type: ignore[arg-type]
@@ -97,8 +106,9 @@ class World:
         vector: Vectors = np.ones(4, dtype=np.float32) / 2
         return vector
 
-    def _generate(self, *_: Any) -> Stream:
+    def _generate(self, messages: list[Message], *_: Any) -> Stream:
         self.generations += 1
+        self.told = messages
 
         async def deltas() -> AsyncIterator[Delta]:
             if isinstance(self.words, Exception):
@@ -155,6 +165,43 @@ def test_a_commit_makes_them_anew(world: World) -> None:
 def test_what_was_made_otherwise_is_another_answer(world: World, more: dict[str, Any]) -> None:
     world.ask("a v1")
     assert not world.ask("a v1", **more).cached
+
+
+def use_prompt(world: World, text: str) -> str:
+    engine = world.docs.engine
+    template = readable({"messages": [{"role": "user", "content": text}]})
+    version = prompts.create(engine, Kind.ANSWER, template, collection="docs").version
+    prompts.activate(engine, Kind.ANSWER, [Share(version, 1.0)], collection="docs")
+    return version
+
+
+def test_an_activated_prompt_is_used_at_once(world: World) -> None:
+    before = world.ask("a v1")
+    assert before.prompt == default_prompt(Kind.ANSWER).ref
+    version = use_prompt(world, "{{ passages[0].text }} {{ question }}")
+    first, second = world.ask("a v1"), world.ask("a v1")
+    assert [item.cached for item in (first, second)] == [False, True]
+    assert first.prompt == second.prompt == PromptRef("answer", version)
+    assert world.told == [Message("user", "a v1 a v1")]
+    prompts.roll_back(world.docs.engine, Kind.ANSWER, collection="docs")
+    back = world.ask("a v1")
+    assert (back.cached, back.prompt) == (True, before.prompt)
+    assert world.ask("a v1", "extractive").prompt is None
+
+
+def test_prompts_are_counted_with_few_labels(world: World) -> None:
+    for number in range(MAX_PROMPT_VERSIONS + 2):
+        use_prompt(world, f"{number} {{{{ passages[0].text }}}} {{{{ question }}}}")
+        world.ask("a v1")
+    samples = [
+        sample
+        for collector in world.graph.services().collectors
+        for family in collector.collect()
+        for sample in family.samples
+        if sample.name == "smartypants_answer_prompts_total"
+    ]
+    assert len(samples) == MAX_PROMPT_VERSIONS + 1
+    assert {s.labels["version"]: s.value for s in samples}["other"] == 2
 
 
 def test_extractive_answers_ask_no_model(world: World) -> None:
