@@ -80,12 +80,18 @@ class ActivateRequest(RequestBody):
 
 
 class RollbackRequest(RequestBody):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "It was worse."}]})
+
     collection: Scope = None
     note: Note = ""
 
 
 class PreviewRequest(RequestBody):
     """One of `version` and `messages`, or neither: what is active."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"question": "How long is the notice period?"}]}
+    )
 
     question: Question
     collection: Scope = None

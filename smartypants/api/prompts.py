@@ -10,14 +10,11 @@ import anyio.to_thread
 from smartypants import wiring
 from smartypants.api import search
 from smartypants.api.bodies import NO_BODY, json_body
-from smartypants.api.fields import NoParams, at
+from smartypants.api.fields import NoParams
 from smartypants.api.prompt_models import (
     ActivateRequest,
-    ActiveVersion,
     Name,
     PreviewRequest,
-    Prompt,
-    PromptActivation,
     PromptHistory,
     PromptList,
     PromptOnly,
@@ -29,9 +26,9 @@ from smartypants.api.prompt_models import (
     RenderedMessage,
     RollbackRequest,
 )
+from smartypants.api.prompt_views import describe, history, version
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.search import RETRIEVAL_ERRORS
-from smartypants.api.services import Services
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
 from smartypants.errors import (
@@ -43,76 +40,13 @@ from smartypants.errors import (
     PromptTooLong,
     ValidationFailed,
 )
-from smartypants.ledger import collections, prompts
+from smartypants.ledger import prompts
 from smartypants.prompts import previewing
-from smartypants.prompts.defaults import DEFAULT, default_prompt
-from smartypants.prompts.kinds import ALLOWED, Kind
+from smartypants.prompts.kinds import Kind
 from smartypants.prompts.shares import Share
 from smartypants.prompts.template import Template, TemplateMessage, readable
 from smartypants.prompts.validating import validate
 from smartypants.types import SearchHit
-
-
-def _describe(services: Services, name: Name, collection: str | None) -> Prompt:
-    kind = Kind(name)
-    if collection is not None:
-        collections.get(services.engine, collection)
-    now = prompts.in_force(services.engine, kind, collection)
-    shares = now.shares if now else (Share(DEFAULT, 1.0),)
-    return Prompt(
-        name=name,
-        collection=collection,
-        own=now is not None and now.collection == collection,
-        active=_active(shares),
-        variables=sorted(ALLOWED[kind]),
-    )
-
-
-def _history(services: Services, name: Name, collection: str | None) -> PromptHistory:
-    kind = Kind(name)
-    now = _describe(services, name, collection)
-    stored = prompts.versions(services.engine, kind, collection)
-    packaged = default_prompt(kind)
-    return PromptHistory(
-        **now.model_dump(),
-        versions=[
-            *(_version(item) for item in stored),
-            PromptVersion(
-                version=packaged.version,
-                collection=None,
-                messages=list(packaged.template.messages),
-                created_at=None,
-                created_by="",
-                note="The packaged one.",
-            ),
-        ],
-        activations=[
-            PromptActivation(
-                id=item.id,
-                versions=_active(item.shares),
-                restores=item.restores,
-                created_at=at(item.created_at),
-                created_by=item.created_by,
-                note=item.note,
-            )
-            for item in prompts.history(services.engine, kind, collection)
-        ],
-    )
-
-
-def _active(shares: Sequence[Share]) -> list[ActiveVersion]:
-    return [ActiveVersion(version=item.version, share=item.share) for item in shares]
-
-
-def _version(stored: prompts.StoredPrompt) -> PromptVersion:
-    return PromptVersion(
-        version=stored.version,
-        collection=stored.collection,
-        messages=[TemplateMessage.model_validate(item) for item in stored.body["messages"]],
-        created_at=at(stored.created_at),
-        created_by=stored.created_by,
-        note=stored.note,
-    )
 
 
 def _check(caller: Caller, collection: str | None) -> None:
@@ -130,7 +64,7 @@ async def _list(call: Call[None, PromptScope]) -> PromptList:
     def read() -> PromptList:
         names: tuple[Name, ...] = get_args(Name)
         return PromptList(
-            prompts=[_describe(call.services, name, call.params.collection) for name in names]
+            prompts=[describe(call.services, name, call.params.collection) for name in names]
         )
 
     return await anyio.to_thread.run_sync(read)
@@ -138,7 +72,7 @@ async def _list(call: Call[None, PromptScope]) -> PromptList:
 
 async def _get(call: Call[None, PromptPath]) -> PromptHistory:
     chosen = call.params
-    return await anyio.to_thread.run_sync(_history, call.services, chosen.name, chosen.collection)
+    return await anyio.to_thread.run_sync(history, call.services, chosen.name, chosen.collection)
 
 
 async def _create(call: Call[PromptRequest, NoParams]) -> PromptVersion:
@@ -161,7 +95,7 @@ async def _create(call: Call[PromptRequest, NoParams]) -> PromptVersion:
             created_by=call.caller.name,
             note=body.note,
         )
-        return _version(stored)
+        return version(stored)
 
     return await anyio.to_thread.run_sync(write)
 
@@ -179,7 +113,7 @@ async def _activate(call: Call[ActivateRequest, PromptOnly]) -> PromptHistory:
             created_by=call.caller.name,
             note=body.note,
         )
-        return _history(call.services, name, body.collection)
+        return history(call.services, name, body.collection)
 
     return await anyio.to_thread.run_sync(write)
 
@@ -196,7 +130,7 @@ async def _roll_back(call: Call[RollbackRequest, PromptOnly]) -> PromptHistory:
             created_by=call.caller.name,
             note=body.note,
         )
-        return _history(call.services, name, body.collection)
+        return history(call.services, name, body.collection)
 
     return await anyio.to_thread.run_sync(write)
 

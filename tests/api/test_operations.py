@@ -132,11 +132,13 @@ def test_openapi_examples_are_accepted(client, document, services):
             continue
         name = content["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
         [example] = document["components"]["schemas"][name]["examples"]
-        response = client.post(path, json=example)
+        response = client.post(path.replace("prompts/{name}", "prompts/answer"), json=example)
         if path in ("/v1/chat/completions", "/v1/embeddings"):
             assert response.json()["code"] == "model_not_found"  # another is served here
         elif path == "/v1/feedback":
             assert response.json()["code"] == "document_not_found"  # it names one
+        elif path.endswith("/rollback"):
+            assert response.json()["code"] == "conflict"  # there is nothing to go back to
         elif path.startswith("/v1/keys"):
             # Authentication is off here: nobody is known who could own one.
             assert response.json()["code"] in ("conflict", "api_key_not_found")
