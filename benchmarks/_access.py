@@ -413,12 +413,13 @@ def world(
     )
     engine = connect(settings.ledger_url)
     migrate(engine)
-    searching = Searching(settings, engine, wrap(vectors))
+    store = wrap(vectors)
+    searching = Searching(settings, engine, store)
     services = Services(
         settings=settings,
         engine=engine,
         blobs=ArrowBlobStore(uri=settings.blob_uri),
-        vectors=vectors,
+        vectors=store,
         search=searching.search,
         answer=searching.answer,
         generate=searching.generate,
@@ -426,7 +427,7 @@ def world(
         readiness=searching.readiness,
     )
     with TestClient(create_app(services)) as client:
-        made = World(engine, vectors, client, seed)
+        made = World(engine, store, client, seed)
         for name in USERS:
             made.hire(name, made.random.choice((Role.READER, Role.EDITOR)))
         for name in GROUPS:

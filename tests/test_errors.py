@@ -68,5 +68,5 @@ def test_retryable_errors() -> None:
     assert retryable == {
         "Unavailable", "Overloaded", "LedgerUnavailable",
         "StorageUnavailable", "VectorStoreUnavailable",
-        "LLMUnavailable", "DeadlineExceeded",
+        "LLMUnavailable", "IssuerUnavailable", "DeadlineExceeded",
     }  # fmt: skip
