@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import _access
 from benchmarks._access import COLLECTIONS, World
+from benchmarks._access_model import Verdicts
 from smartypants.auth.roles import Role
 from smartypants.vectorstores.milvus import MilvusVectorStore
 
@@ -67,7 +68,7 @@ def test_the_oracle_notices_a_leak(hamlet: World) -> None:
     hamlet.promote("ann", Role.ADMIN)
     mine = hamlet.company.principals("ann")
     item.principals = frozenset() if item.principals & mine else frozenset({"user:ann"})
-    verdicts = _access.Verdicts()
+    verdicts = Verdicts()
     hamlet.check("ann", verdicts)
     wrong = {name for _, name, _ in verdicts.leaks + verdicts.false_denials}
     assert wrong == {item.name}
