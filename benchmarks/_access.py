@@ -1,17 +1,10 @@
-"""A small company in the real application: users with keys, documents, and changes at random.
-
-Beside it a model that takes no short cut: who may see what, by the definitions in docs/auth.md.
-"""
+"""A small company in the real application: users with keys, documents, and changes at random."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +12,11 @@ import numpy as np
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from smartypants.answering import answer
+from benchmarks._access_app import DIMENSION, services
+from benchmarks._access_model import Company, Item, Verdicts
 from smartypants.api.app import create_app
-from smartypants.api.services import AnswerRequest, Readiness, Services
 from smartypants.auth.roles import GRANTABLE, Role
 from smartypants.auth.settings import AuthSettings
-from smartypants.blobstores.arrow import ArrowBlobStore
-from smartypants.caching.counters import CacheCounters
-from smartypants.caching.keys import Models, search_key
-from smartypants.caching.results import ResultCache
-from smartypants.caching.store import MemoryStore
 from smartypants.ledger import (
     acls,
     api_keys,
@@ -43,93 +31,16 @@ from smartypants.ledger import (
 from smartypants.ledger.commits import Failed, Indexed
 from smartypants.ledger.database import connect, migrate
 from smartypants.permitting import permit
-from smartypants.processing import process
-from smartypants.protocols import Vectors, VectorStore
-from smartypants.retrieving import legs_of, retrieve
+from smartypants.protocols import VectorStore
 from smartypants.settings import Settings
-from smartypants.types import (
-    PUBLIC,
-    AnswerEvent,
-    Chunk,
-    Delta,
-    DocumentRef,
-    Message,
-    Query,
-    SamplingParams,
-    SearchResult,
-)
+from smartypants.types import PUBLIC, Chunk, DocumentRef
 
-DIMENSION = 4
 COLLECTIONS = ("open", "legal", "lab")
 USERS = ("ann", "bob", "cid", "dan", "eve", "fay")
 GROUPS = ("staff", "law", "science", "guests")
 FAILED_SHARE = 0.15
 DOCUMENTS = 40
 """In each collection."""
-MODELS = Models("m", None, "llm")
-
-
-@dataclass(slots=True)
-class Item:
-    """A document as the model knows it."""
-
-    id: str
-    collection: str
-    name: str
-    principals: frozenset[str]
-    failed: bool
-    version: str
-
-
-@dataclass(slots=True)
-class Company:
-    """What the model believes; `World` makes the system the same."""
-
-    roles: dict[str, Role] = field(default_factory=dict)
-    members: dict[str, set[str]] = field(default_factory=dict)
-    grants: dict[tuple[str, str], Role] = field(default_factory=dict)
-    items: dict[str, Item] = field(default_factory=dict)
-
-    def principals(self, user: str) -> set[str]:
-        mine = {f"group:{name}" for name, members in self.members.items() if user in members}
-        return {PUBLIC, f"user:{user}", *mine}
-
-    def role_in(self, user: str, collection: str) -> Role:
-        if self.roles[user] is Role.ADMIN:
-            return Role.ADMIN
-        here = {who: role for (name, who), role in self.grants.items() if name == collection}
-        if not here:
-            return self.roles[user]
-        own = [role for who, role in here.items() if who in self.principals(user)]
-        return Role.EDITOR if Role.EDITOR in own else Role.READER if own else Role.NONE
-
-    def sees(self, user: str, collection: str) -> bool:
-        return self.role_in(user, collection) is not Role.NONE
-
-    def edits(self, user: str, collection: str) -> bool:
-        return self.role_in(user, collection) in (Role.EDITOR, Role.ADMIN)
-
-    def may_read(self, user: str, item: Item) -> bool:
-        shared = bool(item.principals & self.principals(user))
-        return shared and self.sees(user, item.collection)
-
-
-@dataclass(slots=True)
-class Verdicts:
-    """Triples of a user, a document and a route, and those where the system was wrong."""
-
-    triples: Counter[str] = field(default_factory=Counter)
-    leaks: list[tuple[str, str, str]] = field(default_factory=list)
-    false_denials: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def note(self, user: str, item: Item, route: str, *, shown: bool, right: bool) -> None:
-        self.triples[route] += 1
-        if shown != right:
-            (self.leaks if shown else self.false_denials).append((user, item.name, route))
-
-    @property
-    def total(self) -> int:
-        return sum(self.triples.values())
 
 
 class World:
@@ -341,58 +252,6 @@ def _search(collection: str) -> dict[str, Any]:
     }
 
 
-class Searching:
-    """Search and answers in this process: the plan, the cache, the store, the ledger."""
-
-    def __init__(self, settings: Settings, engine: Engine, vectors: VectorStore) -> None:
-        self._settings = settings
-        self._engine = engine
-        self._legs = legs_of(vectors, _embed)
-        self._cache = ResultCache(
-            MemoryStore(max_bytes=2**24, ttl_s=3600),
-            standing=self._standing,
-            counters=CacheCounters(),
-        )
-
-    async def _standing(self, name: str) -> str | None:
-        return await asyncio.to_thread(collections.standing, self._engine, name)
-
-    async def search(self, query: Query) -> SearchResult:
-        plan = await process(query, engine=self._engine, settings=self._settings)
-
-        async def find() -> SearchResult:
-            return await retrieve(plan, self._legs, engine=self._engine, limit=plan.depth)
-
-        return await self._cache.search(plan, search_key(plan, MODELS), find)
-
-    async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
-        events = answer(
-            request.query,
-            request.sampling,
-            mode=request.mode,
-            search=self.search,
-            generate=self.generate,
-            settings=self._settings.answers,
-        )
-        async for event in events:
-            yield event
-
-    async def generate(
-        self, messages: Sequence[Message], sampling: SamplingParams, request_id: str
-    ) -> AsyncGenerator[Delta, None]:
-        yield Delta("", "stop")
-
-    async def embed(self, texts: Sequence[str]) -> Vectors:
-        return np.full((len(texts), DIMENSION), 0.5, dtype=np.float32)
-
-    async def readiness(self) -> dict[str, Readiness]:
-        return {}
-
-
-async def _embed(_: str) -> Vectors:
-    return np.full(DIMENSION, 0.5, dtype=np.float32)
-
-
 @contextmanager
 def world(
     folder: Path,
@@ -413,20 +272,9 @@ def world(
     )
     engine = connect(settings.ledger_url)
     migrate(engine)
-    searching = Searching(settings, engine, wrap(vectors))
-    services = Services(
-        settings=settings,
-        engine=engine,
-        blobs=ArrowBlobStore(uri=settings.blob_uri),
-        vectors=vectors,
-        search=searching.search,
-        answer=searching.answer,
-        generate=searching.generate,
-        embed=searching.embed,
-        readiness=searching.readiness,
-    )
-    with TestClient(create_app(services)) as client:
-        made = World(engine, vectors, client, seed)
+    store = wrap(vectors)
+    with TestClient(create_app(services(settings, engine, store))) as client:
+        made = World(engine, store, client, seed)
         for name in USERS:
             made.hire(name, made.random.choice((Role.READER, Role.EDITOR)))
         for name in GROUPS:
@@ -448,21 +296,3 @@ def tried(made: World, *, triples: int) -> Verdicts:
             made.change_something()
         made.check(made.random.choice(USERS), verdicts)
     return verdicts
-
-
-def revocation(made: World) -> float:
-    """Milliseconds from taking somebody out of a group to the end of the next search, which
-    shows nothing of what only the group may read."""
-    made.promote("fay", Role.READER)
-    made.set_group("guests", {"fay"})
-    for item in list(made.company.items.values())[:5]:
-        made.share(item, frozenset({"group:guests"}))
-    secret = {i.id for i in made.company.items.values() if i.principals == {"group:guests"}}
-    before = made.found("fay", COLLECTIONS[0]) & secret
-    assert before, "there was nothing to revoke"
-    started = time.perf_counter()
-    made.set_group("guests", set())
-    left = made.found("fay", COLLECTIONS[0]) & secret
-    ended = time.perf_counter()
-    assert not left, "the search after a revocation shows what was revoked"
-    return 1000 * (ended - started)

@@ -22,6 +22,7 @@ from smartypants.api import (
     documents,
     embeddings,
     feedback,
+    grants,
     health,
     history,
     jobs,
@@ -62,6 +63,7 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *models.ROUTES,
     *accounts.ROUTES,
     *people.ROUTES,
+    *grants.ROUTES,
     *login.ROUTES,
     *health.ROUTES,
 )

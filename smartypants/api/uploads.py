@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import anyio.to_thread
@@ -17,14 +15,12 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
-from sqlalchemy import Engine
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
-from smartypants.api import access
+from smartypants.api.accepting import Upload, Uploads, accept
 from smartypants.api.bodies import JSON, Body, content_type, read_json, unsupported, validate
-from smartypants.api.collections import ensure
 from smartypants.api.fields import (
     CollectionName,
     DocumentName,
@@ -37,10 +33,7 @@ from smartypants.api.fields import (
 )
 from smartypants.api.problems import FieldError, InvalidFields
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
-from smartypants.api.services import Services
-from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
-from smartypants.connectors.uploads import URI, UploadsConnector
 from smartypants.errors import (
     Conflict,
     EmbeddingModelMismatch,
@@ -48,10 +41,9 @@ from smartypants.errors import (
     Unavailable,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import acls, collections, documents, jobs, listing
 from smartypants.ledger.acls import check_principal
 from smartypants.settings import Settings
-from smartypants.types import PUBLIC, DocumentRef, RelationKind
+from smartypants.types import RelationKind
 
 MULTIPART = "multipart/form-data"
 MAX_DOCUMENTS = 1000
@@ -134,26 +126,6 @@ class UploadForm(RequestBody):
     metadata: Annotated[str, AfterValidator(_file_metadata)] | None = Field(
         None, description="A JSON object of strings.", examples=['{"title": "Annual report"}']
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A document as it came in, by either way."""
-
-    name: str
-    data: bytes = field(repr=False)
-    media_type: str | None
-    metadata: Mapping[str, str]
-    relations: tuple[tuple[RelationKind, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Uploads:
-    """`principals` is None where they stay as they were."""
-
-    collection: str
-    documents: tuple[Upload, ...]
-    principals: tuple[str, ...] | None = None
 
 
 async def read_uploads(request: Request, settings: Settings) -> Uploads:
@@ -242,67 +214,6 @@ class AcceptedDocuments(BaseModel):
 
     job_id: str
     documents: list[AcceptedDocument]
-
-
-def accept(services: Services, uploads: Uploads, caller: Caller) -> tuple[str, list[DocumentRef]]:
-    """Keep the bytes, note the documents, then queue the job: a crash in between loses nothing
-    that was acknowledged, and the next upload's job picks up what was noted.
-
-    Raises `Conflict` for the name of a document that the caller may not read.
-    """
-    engine, name = services.engine, uploads.collection
-    if all(item.name != name for item in collections.every(engine)):
-        caller.check(Permission.COLLECTIONS_WRITE, name)
-    connector = UploadsConnector(collection=name, blobs=services.blobs)
-    principals = _principals(engine, uploads, connector, caller)
-    ensure(services, name)
-    listing.register_source(
-        engine, source_id=connector.source_id, collection=name, kind="uploads", uri=URI
-    )
-    refs = [
-        connector.accept(
-            item.data,
-            name=item.name,
-            media_type=item.media_type,
-            metadata=item.metadata,
-            principals=principals[item.name],
-            relations=item.relations,
-        )
-        for item in uploads.documents
-    ]
-    job_id = uuid.uuid4().hex
-    listing.list_documents(
-        engine,
-        refs,
-        collection=name,
-        job_id=job_id,
-        max_attempts=services.settings.ingest.max_attempts,
-    )
-    params = {"connector": "uploads", "uri": URI}
-    jobs.submit(engine, "ingest", name, params, job_id=job_id, submitted_by=caller.id)
-    return job_id, refs
-
-
-def _principals(
-    engine: Engine, uploads: Uploads, connector: UploadsConnector, caller: Caller
-) -> dict[str, tuple[str, ...]]:
-    """Who may read each document from now on, by name.
-
-    Whoever replaces a document decides who reads what is left of it until it is indexed.
-    """
-    ids = {connector.document_id(item.name): item.name for item in uploads.documents}
-    known = documents.by_id(engine, ids)
-    allowed = access.acl_ids(engine, caller)
-    for row in known.values():
-        if row.acl_id not in allowed:
-            raise Conflict(f"The name {row.name!r} can't be used.", "Choose another.")
-    before = acls.principals(engine, {row.acl_id for row in known.values()})
-    return {
-        name: uploads.principals
-        if uploads.principals is not None
-        else (before[known[document_id].acl_id] if document_id in known else (PUBLIC,))
-        for document_id, name in ids.items()
-    }
 
 
 async def _upload(call: Call[Uploads, NoParams]) -> Response:

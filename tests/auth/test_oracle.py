@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import _access
 from benchmarks._access import COLLECTIONS, World
+from benchmarks._access_model import Verdicts
 from smartypants.auth.roles import Role
 from smartypants.vectorstores.milvus import MilvusVectorStore
 
@@ -18,7 +19,7 @@ SEED = 20261125
 
 
 class Untouched:
-    """The store, as long as nobody writes to it."""
+    """The store, and a list of what wrote to it."""
 
     WRITES = ("upsert", "delete_versions", "delete_chunks", "flush", "create", "drop")
 
@@ -38,6 +39,18 @@ def world(tmp_path: Path, milvus: MilvusVectorStore) -> Iterator[World]:
         yield made
 
 
+def _spied(store: Any) -> Any:
+    return Untouched(store)
+
+
+@pytest.fixture
+def hamlet(tmp_path: Path, milvus: MilvusVectorStore) -> Iterator[World]:
+    """A small world, whose vector store notes what is written."""
+    small = _access.world(tmp_path, milvus, seed=SEED, documents=8, wrap=_spied)
+    with small as made:
+        yield made
+
+
 def test_no_leak_and_no_false_denial(
     world: World, record_property: Callable[[str, object], None]
 ) -> None:
@@ -49,30 +62,32 @@ def test_no_leak_and_no_false_denial(
     assert len(verdicts.triples) == 10
 
 
-def test_the_oracle_notices_a_leak(world: World) -> None:
+def test_the_oracle_notices_a_leak(hamlet: World) -> None:
     """The model is told of what the system is not: both ways have to show."""
-    item = next(i for i in world.company.items.values() if not i.failed)
-    world.promote("ann", Role.ADMIN)
-    mine = world.company.principals("ann")
+    item = next(i for i in hamlet.company.items.values() if not i.failed)
+    hamlet.promote("ann", Role.ADMIN)
+    mine = hamlet.company.principals("ann")
     item.principals = frozenset() if item.principals & mine else frozenset({"user:ann"})
-    verdicts = _access.Verdicts()
-    world.check("ann", verdicts)
+    verdicts = Verdicts()
+    hamlet.check("ann", verdicts)
     wrong = {name for _, name, _ in verdicts.leaks + verdicts.false_denials}
     assert wrong == {item.name}
 
 
-def test_revoking_counts_at_the_next_query_and_touches_no_vector(world: World) -> None:
-    world.promote("fay", Role.READER)
-    world.set_group("guests", {"fay"})
-    item = next(i for i in world.company.items.values() if not i.failed)
-    world.share(item, frozenset({"group:guests"}))
-    spy = Untouched(world.vectors)
-    world.vectors = spy  # type: ignore[assignment]
+def test_revoking_counts_at_the_next_query_and_touches_no_vector(hamlet: World) -> None:
+    hamlet.promote("fay", Role.READER)
+    hamlet.set_group("guests", {"fay"})
+    item = next(i for i in hamlet.company.items.values() if not i.failed)
+    hamlet.share(item, frozenset({"group:guests"}))
+    spy = hamlet.vectors
+    assert isinstance(spy, Untouched)
+    assert "upsert" in spy.writes  # it notices what the application and the job write
+    spy.writes.clear()
     count = spy.count("open__m__v1")
     for _ in range(3):
-        assert item.id in world.found("fay", COLLECTIONS[0])
-        world.set_group("guests", set())
-        assert item.id not in world.found("fay", COLLECTIONS[0])
-        assert world.get("fay", f"/v1/documents/{item.id}").status_code == 404
-        world.set_group("guests", {"fay"})
+        assert item.id in hamlet.found("fay", COLLECTIONS[0])
+        hamlet.set_group("guests", set())
+        assert item.id not in hamlet.found("fay", COLLECTIONS[0])
+        assert hamlet.get("fay", f"/v1/documents/{item.id}").status_code == 404
+        hamlet.set_group("guests", {"fay"})
     assert (spy.writes, spy.count("open__m__v1")) == ([], count)
