@@ -33,6 +33,7 @@ from smartypants.types import (
     SamplingParams,
     SearchPlan,
     SearchResult,
+    stable_id,
 )
 
 READY_TIMEOUT_S = 2.0
@@ -51,6 +52,7 @@ class Graph:
         self._measures = AnswerMeasures()
         self._cache = self._open_cache()
         self._count_tokens = wiring.token_counter(settings)
+        self._safety = wiring.make_safety(settings)
         self._searching = Searching(settings, handles, self._vectors, self._cache, self._models)
         chosen = settings.serve
         self._generations = Gate(chosen.generation_places, most_waiting=chosen.most_waiting)
@@ -63,7 +65,7 @@ class Graph:
             vectors=self._vectors,
             search=self.search,
             answer=self.answer,
-            generate=self.generate,
+            generate=self.chat,
             embed=self.embed,
             readiness=self.readiness,
             collectors=(*self._counters.collectors, *self._measures.collectors),
@@ -109,7 +111,7 @@ class Graph:
                 request.sampling,
                 self._models,
                 mode=request.mode,
-                prompt=PROMPT_VERSION,
+                prompt=stable_id(PROMPT_VERSION, self._settings.safety.model_dump_json()),
                 settings=settings,
             )
             events = self._cache.answer(plan, key, make)
@@ -139,7 +141,14 @@ class Graph:
             generate=generate,
             settings=self._settings.answers,
             count_tokens=self._count_tokens,
+            safety=self._safety,
         )
+
+    def chat(
+        self, messages: Sequence[Message], sampling: SamplingParams, request_id: str
+    ) -> AsyncGenerator[Delta, None]:
+        """What the LLM says without any documents, processed like an answer."""
+        return self._safety.response().process(self.generate(messages, sampling, request_id))
 
     async def generate(
         self,

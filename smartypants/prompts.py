@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from inspect import getsource
 
+from smartypants.safety.containment import PASSAGES_ARE_MATERIAL
 from smartypants.types import Message, SearchHit, stable_id
 
 NOT_FOUND = "I could not find anything about this in the documents."
 
 SYSTEM = (
-    "Answer the question in one or two short sentences, using only the text that the user gives."
+    "Answer the question in one or two short sentences, using only the text that the user gives. "
+    + PASSAGES_ARE_MATERIAL
 )
 
 

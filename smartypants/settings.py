@@ -35,6 +35,7 @@ from smartypants.addresses import parse
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
 from smartypants.recipes import Recipe
+from smartypants.safety.options import SafetySettings
 from smartypants.storage_options import Options, StorageSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -487,6 +488,7 @@ class Settings(BaseSettings):
     reranker: RerankerSettings = RerankerSettings()
     llm: LLMSettings = LLMSettings()
     answers: AnswerSettings = AnswerSettings()
+    safety: SafetySettings = SafetySettings()
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
     ray: RaySettings = RaySettings()

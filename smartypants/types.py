@@ -339,6 +339,8 @@ class SearchHit:
     """The chunks of the section that it is in, itself included, where asked for."""
     explanation: Mapping[str, float] = field(default_factory=dict)
     """Every score of every step, where asked for."""
+    flags: tuple[str, ...] = ()
+    """What speaks against trusting it, such as `injection`; looked for when it is to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,12 +369,16 @@ class SamplingParams:
     seed: int | None = None
 
 
+FinishReason = Literal["stop", "length", "content_filter"]
+"""`content_filter`: a policy refused the text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of generated text; the last one carries the finish reason and token counts."""
 
     text: str
-    finish_reason: Literal["stop", "length"] | None = None
+    finish_reason: FinishReason | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -394,6 +400,14 @@ class Citation:
     support: float
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a reader of an answer should know about it; the code is stable."""
+
+    code: str
+    message: str
+
+
 AnswerMode = Literal["generated", "extractive"]
 """By the language model, or sentences of the documents word for word."""
 
@@ -402,7 +416,8 @@ AnswerMode = Literal["generated", "extractive"]
 class Answer:
     """An answer whose text carries `[n]` after each sentence that citation n supports.
 
-    Its `finish_reason` is `stop`, `length`, or `error` where the model broke off.
+    Its `finish_reason` is `stop`, `length`, `content_filter` where a policy withheld it, or
+    `error` where the model broke off.
     """
 
     text: str
@@ -420,6 +435,7 @@ class Answer:
     understood: Understanding | None = None
     mode: AnswerMode = "generated"
     cached: bool = False
+    warnings: tuple[Notice, ...] = ()
 
     @property
     def supported_share(self) -> float | None:

@@ -35,6 +35,7 @@ from smartypants.protocols import (
     Tokenizer,
     VectorStore,
 )
+from smartypants.safety.policy import Safety
 from smartypants.settings import Settings
 from smartypants.tokenizing import TextTokenizer
 
@@ -264,6 +265,11 @@ def token_counter(settings: Settings) -> CountTokens:
         return tokenizer.count(text)
 
     return count
+
+
+def make_safety(settings: Settings) -> Safety:
+    """Raises `PluginNotFound` for an unknown detector."""
+    return Safety(settings.safety)
 
 
 def make_llm(settings: Settings) -> LLM:
