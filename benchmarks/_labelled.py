@@ -74,7 +74,7 @@ PERSONAL = (
     "His number is {US_SSN:536-22-1145}, as the form says.",
     "The request came from {IP_ADDRESS:203.0.113.7}.",
     "{PERSON:John Smith} and {PERSON:Maria Gonzalez} signed the lease.",
-    "Questions go to {EMAIL_ADDRESS:help+desk@mail.example.co.uk} or {PHONE_NUMBER:(415) 555-2671}.",
+    "Ask {EMAIL_ADDRESS:help+desk@mail.example.co.uk} or {PHONE_NUMBER:(415) 555-2671}.",
     "The nurse, {PERSON:Peter Novak}, measured the pressure.",
     "Please ring {PERSON:Sarah Connor} on {PHONE_NUMBER:+1 212 555 0147}.",
     "IBAN {IBAN_CODE:GB29NWBK60161331926819} belongs to the tenant.",

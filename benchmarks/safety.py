@@ -3,8 +3,8 @@
 - injection: attacks in twelve styles and languages (`benchmarks/injections/`), as they are and
   within a passage of the sample handbook, against harmless passages that look alike, and against
   all of xquad and a sample of scifact where `../shared/data` is. Each detector's threshold is
-  chosen on one half (even lines) so that at most 5 % of the look-alikes are suspected, and
-  reported on the other; the shipped threshold is reported beside it.
+  chosen on one half (every second line) where catch less false alarms is most, and reported on
+  the other; the shipped threshold is reported beside it.
 - secrets: made-up ones in the forms of vendors, and prose about secrets.
 - personal data: labelled sentences, by entity (needs the extra `safety`).
 """
@@ -20,22 +20,19 @@ from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks import _common
+from benchmarks import _common, injections
 from benchmarks._beir import load
 from benchmarks._common import Figures
 from benchmarks._labelled import PERSONAL, PROSE, SECRETS, spans
 from smartypants import registry
 from smartypants.protocols import InjectionDetector
-from smartypants.safety.options import PersonalDataOptions, SafetySettings
+from smartypants.safety.options import PersonalDataOptions
 from smartypants.safety.personal_data import PersonalData
-from smartypants.safety.policy import Safety
 from smartypants.safety.rules import RuleStream
 from smartypants.safety.secrets import SECRETS as RULES
 from smartypants.safety.streams import Findings
 
-FOLDER = Path(__file__).parent / "injections"
 HANDBOOK = Path(__file__).parents[1] / "examples" / "handbook"
-MOST_FALSE_ALARMS = 0.05
 SCIFACT = 500
 DETECTORS = ("heuristics", "model")
 
@@ -60,7 +57,7 @@ def main() -> None:
 
 def injection(name: str, *, quick: bool) -> Figures:
     detector: InjectionDetector = registry.load("safety.injection", name)()
-    attacks, lookalikes = _lines("attacks"), _lines("benign")
+    attacks, lookalikes = injections.lines("attacks"), injections.lines("benign")
     carriers = itertools.cycle(_carriers())
     within = [_amid(attack, next(carriers)) for attack in attacks]
     started = time.perf_counter()
@@ -68,7 +65,7 @@ def injection(name: str, *, quick: bool) -> Figures:
     buried = [detector.score(text) for text in within]
     harmless = [detector.score(text) for text in lookalikes]
     ms = 1000 * (time.perf_counter() - started) / (2 * len(attacks) + len(lookalikes))
-    chosen = _threshold(harmless[::2])
+    chosen = _threshold(alone[::2], harmless[::2])
     figures = {"threshold": chosen, "ms": ms}
     for label, threshold in (("chosen", chosen), ("shipped", detector.threshold)):
         figures |= {
@@ -101,7 +98,7 @@ def _found(text: str) -> int:
 
 def personal_data() -> Figures:
     """By entity: a find counts if it overlaps a labelled one of its kind."""
-    everything = {kind: "mask" for kind in PersonalDataOptions().entities}
+    everything = dict.fromkeys(PersonalDataOptions().entities, "mask")
     finder = PersonalData(PersonalDataOptions.model_validate({"entities": everything}))
     wanted, right, found = Counter[str](), Counter[str](), Counter[str]()
     for marked in PERSONAL:
@@ -118,19 +115,14 @@ def personal_data() -> Figures:
     return figures
 
 
-def _threshold(harmless: Sequence[float]) -> float:
-    """The lowest of some round thresholds at which few enough are suspected."""
+def _threshold(attacks: Sequence[float], harmless: Sequence[float]) -> float:
+    """Where most more attacks than harmless passages are suspected."""
     steps = [n / 20 for n in range(4, 20)] + [0.99]
-    return next((t for t in steps if _share(harmless, t) <= MOST_FALSE_ALARMS), 1.0)
+    return max(steps, key=lambda t: _share(attacks, t) - _share(harmless, t))
 
 
 def _share(scores: Sequence[float], threshold: float) -> float:
     return sum(score >= threshold for score in scores) / len(scores)
-
-
-def _lines(name: str) -> list[str]:
-    lines = (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
-    return [line.split("\t")[2] for line in lines]
 
 
 def _carriers() -> list[str]:

@@ -110,6 +110,9 @@ async def answer(
             raise
         broken = exc
         made = replace(made, skipped={**made.skipped, "generate": str(broken)})
+    if broken is not None and stream.text:
+        for event in stream.feed(await response.finish()):
+            yield event
     for event in stream.finish():
         yield event
     if not stream.text.strip() and settings.fallback == "extractive":

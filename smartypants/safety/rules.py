@@ -31,7 +31,7 @@ class RuleSet:
         self.whole = regex.compile(joined)
         # Whatever follows is impossible, so only what reaches the text's end is left: a match
         # that more text might complete or lengthen.
-        self.open = regex.compile(rf"(?:{joined})[^\s\S]")
+        self.open = regex.compile(rf"(?:{joined})(?![\s\S])[\s\S]")
 
     def rule_of(self, match: regex.Match[str]) -> Rule:
         return self.rules[int((match.lastgroup or "r0")[1:])]

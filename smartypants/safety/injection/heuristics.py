@@ -27,9 +27,12 @@ def _signals() -> tuple[tuple[float, re.Pattern[str]], ...]:
 _SIGNALS: Final = _signals()
 
 _HIDDEN = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+_COMMENT = re.compile(r"<!--[^>]{0,20}-->")
 _TAGS = re.compile("[\U000e0020-\U000e007e]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{24,4096}={0,2}")
 _LEET = str.maketrans("013457@$", "oieastas")
+_MIXED = re.compile(r"[a-z][013457@$]+[a-z]")
+_BACKWARDS = re.compile("snoitcurtsni|tpmorp|erongi|drager")
 _SPACED = re.compile(r"\b(?:\w[ ._-]){5,}\w\b")
 MAX_CHARS = 20_000
 
@@ -49,7 +52,9 @@ class HeuristicDetector:
         plain = _plain(text)
         scores = [_score(plain)]
         spaced = _SPACED.sub(lambda found: re.sub(r"[ ._-]", "", found[0]), plain)
-        scores += [_score(other) for other in (spaced, plain.translate(_LEET)) if other != plain]
+        backwards = plain[::-1] if _BACKWARDS.search(plain) else plain
+        unleet = plain.translate(_LEET) if _MIXED.search(plain) else plain
+        scores += [_score(other) for other in (spaced, unleet, backwards) if other != plain]
         scores += [_score(_plain(hidden)) for hidden in _decoded(text)]
         hidden = 0.3 if _HIDDEN.search(text) else 0.0
         return round(1 - (1 - max(scores)) * (1 - hidden), 4)
@@ -64,7 +69,8 @@ def _score(text: str) -> float:
 
 
 def _plain(text: str) -> str:
-    return _HIDDEN.sub("", unicodedata.normalize("NFKC", text)).lower()
+    seen = _COMMENT.sub("", _HIDDEN.sub("", text))
+    return unicodedata.normalize("NFKC", seen).lower()
 
 
 def _decoded(text: str) -> list[str]:
