@@ -38,6 +38,7 @@ from smartypants.types import (
     SamplingParams,
     SearchPlan,
     SearchResult,
+    stable_id,
 )
 
 READY_TIMEOUT_S = 2.0
@@ -60,6 +61,7 @@ class Graph:
         self._prompts = ActivePrompts(self._engine)
         self._cache = self._open_cache()
         self._count_tokens = wiring.token_counter(settings)
+        self._safety = wiring.make_safety(settings)
         self._searching = Searching(settings, handles, self._vectors, self._cache, self._models)
         chosen = settings.serve
         self._generations = Gate(chosen.generation_places, most_waiting=chosen.most_waiting)
@@ -72,7 +74,7 @@ class Graph:
             vectors=self._vectors,
             search=self.search,
             answer=self.answer,
-            generate=self.generate,
+            generate=self.chat,
             embed=self.embed,
             readiness=self.readiness,
             collectors=(
@@ -125,7 +127,9 @@ class Graph:
                 request.sampling,
                 self._models,
                 mode=request.mode,
-                prompt=prompt.told if prompt else "",
+                prompt=stable_id(
+                    prompt.told if prompt else "", self._settings.safety.model_dump_json()
+                ),
                 settings=settings,
             )
             events = self._cache.answer(plan, key, make)
@@ -158,7 +162,14 @@ class Graph:
             count_tokens=self._count_tokens,
             prompt=prompt,
             window_tokens=self._settings.llm.max_model_len,
+            safety=self._safety,
         )
+
+    def chat(
+        self, messages: Sequence[Message], sampling: SamplingParams, request_id: str
+    ) -> AsyncGenerator[Delta, None]:
+        """What the LLM says without any documents, processed like an answer."""
+        return self._safety.response().process(self.generate(messages, sampling, request_id))
 
     async def generate(
         self,

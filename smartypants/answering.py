@@ -6,7 +6,7 @@ Where the language model is not wanted, or not to be had, the documents' own sen
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -21,6 +21,10 @@ from smartypants.prompts.fitting import Fitted, Window, fit
 from smartypants.prompts.inputs import Inputs, answer_inputs
 from smartypants.prompts.kinds import Kind
 from smartypants.prompts.template import Prompt
+from smartypants.safety import consistency
+from smartypants.safety.options import SafetySettings
+from smartypants.safety.policy import Safety
+from smartypants.safety.responding import REFUSED
 from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Answer,
@@ -35,6 +39,8 @@ from smartypants.types import (
 )
 
 Generate = Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Delta, None]]
+
+CAREFUL = Safety(SafetySettings())
 
 FALLBACK_S = 0.25
 """Kept back from a request's deadline for an extractive answer, should the model be late."""
@@ -54,6 +60,7 @@ async def answer(
     count_tokens: CountTokens = estimated_tokens,
     prompt: Prompt | None = None,
     window_tokens: int = UNKNOWN_WINDOW,
+    safety: Safety = CAREFUL,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """The hits, then text and citations as they come, then the whole answer.
 
@@ -61,13 +68,14 @@ async def answer(
     down, overloaded or late before its first word, the answer is extractive and
     `skipped["generate"]` says why; afterwards, the answer ends with what there is, and its
     finish reason is `error` (what was streamed can't be taken back). With `fallback: error`
-    both raise: `Unavailable`, `DeadlineExceeded`. Raises what `search` does.
+    both raise: `Unavailable`, `DeadlineExceeded`. Raises what `search` does. All text that is
+    given has been through `safety`, and citations are found for it as it is given.
     """
     started = time.perf_counter()
     result = await search(query)
     if result.understood is not None:  # an earlier turn's question made whole, without filters
         query = replace(query, text=result.understood.question)
-    hits = list(result.hits)
+    hits = await safety.screened(result.hits)
     if "dense" not in result.skipped:
         hits = relevant(query.text, hits, settings=settings)
     timings = {**result.timings_ms, "search": _since(started)}
@@ -81,31 +89,35 @@ async def answer(
         trace=result.trace,
         understood=result.understood,
     )
-    if not hits:
+    usable = safety.usable(hits)
+    if not usable:
         yield Delta(NOT_FOUND)
-        yield made
+        yield replace(made, hits=tuple(hits), warnings=consistency.suspicions(hits))
         return
     made = replace(made, text="", found=True, hits=tuple(hits))
 
     if mode == "extractive":
-        for event in _extractive(query, made, settings.sentences, started):
+        async for event in _extractive(query, made, usable, settings.sentences, started, safety):
             yield event
         return
 
+    inputs = _inputs(query, result)
     fitted = fit(
         prompt or default_prompt(Kind.ANSWER),
-        hits,
-        inputs=_inputs(query, result),
+        usable,
+        inputs=lambda passages: inputs(safety.contained(passages)),
         context_tokens=settings.context_tokens,
         window=Window(window_tokens, count_tokens),
         max_tokens=sampling.max_tokens,
     )
     made = replace(made, prompt=fitted.prompt.ref, skipped={**made.skipped, **fitted.skipped})
     stream = CitationStream(Aligner(fitted.hits, min_support=settings.min_support))
+    response = safety.response()
     final = Delta("")
     broken: Exception | None = None
     try:
-        async with aclosing(_generate(query, fitted, sampling, generate)) as deltas:
+        generated = _generate(query, fitted, sampling, generate)
+        async with aclosing(response.process(generated)) as deltas:
             async for delta in deltas:
                 if delta.text and "first_token" not in timings:
                     timings["first_token"] = _since(started)
@@ -117,12 +129,16 @@ async def answer(
             raise
         broken = exc
         made = replace(made, skipped={**made.skipped, "generate": str(broken)})
-    if broken is not None and not stream.text:
-        for event in _extractive(query, made, settings.sentences, started):
+    if broken is not None and stream.text:
+        for event in stream.feed(await response.finish()):
             yield event
-        return
     for event in stream.finish():
         yield event
+    if not stream.text.strip() and settings.fallback == "extractive":
+        made = replace(made, skipped={"generate": "the model said nothing", **made.skipped})
+        async for event in _extractive(query, made, usable, settings.sentences, started, safety):
+            yield event
+        return
     timings["total"] = _since(started)
     yield replace(
         made,
@@ -134,20 +150,43 @@ async def answer(
         supported_sentences=stream.supported,
         sentences=stream.sentences,
         timings_ms=timings,
+        warnings=(*response.notices(), *consistency.notices(query.text, stream.text, hits)),
     )
 
 
-def _extractive(
-    query: Query, made: Answer, sentences: int, started: float
-) -> Iterator[AnswerEvent]:
+async def _extractive(
+    query: Query,
+    made: Answer,
+    hits: Sequence[SearchHit],
+    sentences: int,
+    started: float,
+    safety: Safety,
+) -> AsyncGenerator[AnswerEvent, None]:
     """The same events, the text being sentences of the documents, each with its citation."""
-    citations = extract(query.text, made.hits, sentences=sentences)
-    texts = [f"{' '.join(item.passage.split())} [{item.number}]" for item in citations]
+    citations = extract(query.text, hits, sentences=sentences)
+    responses = [safety.response() for _ in citations]
+    texts = [
+        f"{await response.whole(' '.join(item.passage.split()))} [{item.number}]"
+        for response, item in zip(responses, citations, strict=True)
+    ]
+    refused = next((response for response in responses if response.refused), None)
+    if refused is not None:
+        yield Delta(REFUSED)
+        yield replace(
+            made,
+            text=REFUSED,
+            finish_reason="content_filter",
+            mode="extractive",
+            warnings=refused.notices(),
+        )
+        return
     for place, (text, citation) in enumerate(zip(texts, citations, strict=True)):
         yield Delta(text if place == 0 else f" {text}")
         yield citation
+    told = dict.fromkeys(notice for response in responses for notice in response.notices())
     yield replace(
         made,
+        warnings=(*told, *consistency.notices(query.text, " ".join(texts), made.hits)),
         text=" ".join(texts),
         found=bool(texts),
         citations=tuple(citations),

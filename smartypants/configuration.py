@@ -65,12 +65,16 @@ def _shown(value: Any) -> str:
         return str(value).replace(str(Path.home()), "~")
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return str(list(value))
     return str(value)
 
 
 def _type(field: FieldInfo) -> str:
     if get_origin(field.annotation) is dict:
         return "map"
+    if get_origin(field.annotation) is tuple:
+        return "list"
     kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
     names = [_name(kind) for kind in kinds] or [_name(field.annotation)]
     return " or ".join(dict.fromkeys(names))

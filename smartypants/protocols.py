@@ -301,3 +301,14 @@ class Engine(Protocol):
     def shutdown(self) -> None:
         """End the process; idempotent."""
         ...
+
+
+class InjectionDetector(Protocol):
+    """Tells passages that try to instruct a language model; `safety.injection.detector`."""
+
+    threshold: float
+    """The score from which a passage is suspected, where the settings name none."""
+
+    def score(self, text: str) -> float:
+        """0 (harmless) to 1."""
+        ...

@@ -44,6 +44,7 @@ from smartypants.provider_options import (
     routed,
 )
 from smartypants.recipes import Recipe
+from smartypants.safety.options import SafetySettings
 from smartypants.storage_options import Options, StorageSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -625,6 +626,7 @@ class Settings(BaseSettings):
     reranker: RerankerSettings = RerankerSettings()
     llm: LLMSettings = LLMSettings()
     answers: AnswerSettings = AnswerSettings()
+    safety: SafetySettings = SafetySettings()
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
     ray: RaySettings = RaySettings()

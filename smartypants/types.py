@@ -343,6 +343,8 @@ class SearchHit:
     """The chunks of the section that it is in, itself included, where asked for."""
     explanation: Mapping[str, float] = field(default_factory=dict)
     """Every score of every step, where asked for."""
+    flags: tuple[str, ...] = ()
+    """What speaks against trusting it, such as `injection`; looked for when it is to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,12 +395,16 @@ class Usage:
     request_id: str = ""
 
 
+FinishReason = Literal["stop", "length", "content_filter"]
+"""`content_filter`: a policy refused the text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of generated text; the last one carries the finish reason and token counts."""
 
     text: str
-    finish_reason: Literal["stop", "length"] | None = None
+    finish_reason: FinishReason | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
@@ -432,6 +438,14 @@ class PromptRef:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a reader of an answer should know about it; the code is stable."""
+
+    code: str
+    message: str
+
+
 AnswerMode = Literal["generated", "extractive"]
 """By the language model, or sentences of the documents word for word."""
 
@@ -440,7 +454,8 @@ AnswerMode = Literal["generated", "extractive"]
 class Answer:
     """An answer whose text carries `[n]` after each sentence that citation n supports.
 
-    Its `finish_reason` is `stop`, `length`, or `error` where the model broke off.
+    Its `finish_reason` is `stop`, `length`, `content_filter` where a policy withheld it, or
+    `error` where the model broke off.
     """
 
     text: str
@@ -460,6 +475,7 @@ class Answer:
     cached: bool = False
     prompt: PromptRef | None = None
     """None where no model was asked."""
+    warnings: tuple[Notice, ...] = ()
 
     @property
     def supported_share(self) -> float | None:

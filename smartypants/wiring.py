@@ -39,6 +39,7 @@ from smartypants.protocols import (
 from smartypants.providers.building import remote_embedder, routed_llm
 from smartypants.providers.routed_llm import RoutedLLM
 from smartypants.providers.usage import NoteUsage, log_usage
+from smartypants.safety.policy import Safety
 from smartypants.settings import Settings
 from smartypants.tokenizing import TextTokenizer
 
@@ -302,3 +303,8 @@ def make_llm(settings: Settings, *, note: NoteUsage = log_usage) -> RoutedLLM:
 def prompt_window(settings: Settings) -> Window:
     """What the language model takes, counted as `token_counter` does."""
     return Window(settings.llm.max_model_len, token_counter(settings))
+
+
+def make_safety(settings: Settings) -> Safety:
+    """Raises `PluginNotFound` for an unknown detector."""
+    return Safety(settings.safety)

@@ -94,6 +94,17 @@ class UsedPrompt(BaseModel):
     version: str
 
 
+class AnswerWarning(BaseModel):
+    """What a reader should know about the answer."""
+
+    code: str = Field(
+        description="`injection_suspected`, `secret_removed`, `personal_data_removed`, "
+        "`content_removed`, `blocked_content`, `repetition_cut`, `other_language` or "
+        "`unclosed_code`; there may be others later."
+    )
+    message: str
+
+
 class AnswerResponse(BaseModel):
     """`found` is false where the documents do not answer the question.
 
@@ -113,8 +124,10 @@ class AnswerResponse(BaseModel):
     trace: list[TraceStep]
     supported_share: float | None = Field(description="Of the sentences; null where none is.")
     finish_reason: str = Field(
-        description="`stop`, `length`, or `error` where the language model broke off."
+        description="`stop`, `length`, `content_filter` where the content policy withheld the "
+        "answer, or `error` where the language model broke off."
     )
+    warnings: list[AnswerWarning]
     skipped: dict[str, str]
     timings_ms: dict[str, float]
     cached: bool = Field(description="Whether it was made for an earlier request.")
@@ -149,6 +162,7 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
         supported_share=answer.supported_share,
         mode=answer.mode,
         finish_reason=answer.finish_reason,
+        warnings=[AnswerWarning(code=w.code, message=w.message) for w in answer.warnings],
         understood=None if answer.understood is None else search.understood(answer.understood),
         trace=search.steps(answer.trace),
         skipped=dict(answer.skipped),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal
 
 from starlette.responses import Response
 
@@ -27,7 +26,7 @@ from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.streaming import EventStream, closing, while_connected
 from smartypants.auth.roles import Permission
 from smartypants.errors import InvalidRequest, LLMUnavailable, ModelNotServed, Overloaded
-from smartypants.types import Delta, Message, Role, SamplingParams
+from smartypants.types import Delta, FinishReason, Message, Role, SamplingParams
 
 
 def _messages(body: ChatCompletionRequest) -> list[Message]:
@@ -118,7 +117,7 @@ async def _chunks(
             data.usage = usage
         return f"data: {data.model_dump_json(exclude_unset=True)}\n\n"
 
-    def choice(delta: ChunkDelta, finish: Literal["stop", "length"] | None = None) -> str:
+    def choice(delta: ChunkDelta, finish: FinishReason | None = None) -> str:
         return chunk([ChunkChoice(index=0, delta=delta, logprobs=None, finish_reason=finish)])
 
     last = Delta("")

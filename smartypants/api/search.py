@@ -164,6 +164,11 @@ class Hit(BaseModel):
         None, description="With `options.parents`: the section; white space may differ."
     )
     explanation: dict[str, float] | None = Field(None, description="With `options.explain`.")
+    flags: list[str] | None = Field(
+        None,
+        description="Of an answer's hits: `injection` where the text seems to hold instructions "
+        "for a language model.",
+    )
 
 
 class AppliedFilters(BaseModel):
@@ -237,6 +242,7 @@ def hit(found: SearchHit) -> Hit:
         if parent
         else None,
         explanation=dict(found.explanation) or None,
+        flags=list(found.flags) or None,
     )
 
 

@@ -19,7 +19,8 @@ class FilesystemConnector:
     """Lists the regular files below a path that is absolute, in a fixed order.
 
     Hidden files and files with an extension of no known format are left out, unless the path
-    names that very file. Links to folders are not followed.
+    names that very file. Links to folders are not followed, and links to files only within the
+    path: who may write there could otherwise have any file read that we may read.
 
     >>> connector = FilesystemConnector(collection="default", path="/srv/handbook")
     """
@@ -41,7 +42,7 @@ class FilesystemConnector:
                 folders[:] = sorted(name for name in folders if not hidden(name))
                 for name in sorted(files):
                     path = Path(folder, name)
-                    if not indexable(name):
+                    if not indexable(name) or (path.is_symlink() and not self._inside(path)):
                         continue
                     try:
                         yield self._ref(path)
@@ -58,6 +59,8 @@ class FilesystemConnector:
     def fetch(self, ref: DocumentRef) -> bytes:
         """Raises `DocumentUnreadable` if the file has gone, or can't be opened."""
         path = os.fsdecode(unquote_to_bytes(urlsplit(ref.uri).path))
+        if not self._inside(Path(path)):  # by now, or by a reference of somebody else's
+            raise DocumentUnreadable(f"{ref.name} is not below {self.root}.")
         try:
             with open(path, "rb", opener=_open_without_waiting) as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -67,6 +70,10 @@ class FilesystemConnector:
             raise DocumentUnreadable(
                 f"{ref.name} can't be read: {exc.strerror}.", "Check that it is still there."
             ) from exc
+
+    def _inside(self, path: Path) -> bool:
+        root = os.path.realpath(self.root)
+        return Path(os.path.realpath(path)).is_relative_to(root)
 
     def _ref(self, path: Path) -> DocumentRef:
         info = path.stat()

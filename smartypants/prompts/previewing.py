@@ -15,6 +15,7 @@ from smartypants.prompts.kinds import REPLY_TOKENS, Kind
 from smartypants.prompts.template import Prompt, Template, readable
 from smartypants.prompts.validating import TALK
 from smartypants.querying.language import detect
+from smartypants.safety.containment import contained
 from smartypants.settings import Settings
 from smartypants.types import Chunk, Message, SearchHit
 
@@ -118,8 +119,9 @@ def _answer(
     collection: str,
 ) -> Preview:
     def inputs(chosen: Sequence[SearchHit]) -> Inputs:
+        shown = contained(chosen, quote=False)
         return answer_inputs(
-            question, chosen, history=history, language=language, collection=collection
+            question, shown, history=history, language=language, collection=collection
         )
 
     tokens = settings.answers.max_tokens

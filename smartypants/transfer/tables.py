@@ -125,10 +125,19 @@ def _vectors(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), type=kind)
 
 
+MAX_EXPANDED_BYTES = 8 * 2**30
+"""A file of an export has some 100 MB; Parquet packs what repeats itself a thousandfold."""
+
+
 def read(name: str, data: bytes, schema: pa.Schema) -> pa.Table:
     """Raises `ExportInvalid` if it is no such table."""
     try:
-        table = pq.read_table(io.BytesIO(data))
+        file = pq.ParquetFile(io.BytesIO(data))
+        groups = range(file.metadata.num_row_groups)
+        expanded = sum(file.metadata.row_group(n).total_byte_size for n in groups)
+        if expanded > MAX_EXPANDED_BYTES:
+            raise ExportInvalid(f"{name} unpacks to {expanded} bytes.", "Is it one of ours?")
+        table = file.read()
     except (pa.ArrowException, OSError) as exc:
         raise ExportInvalid(f"{name} can't be read: {exc}", "Export again.") from exc
     if not table.schema.equals(schema):

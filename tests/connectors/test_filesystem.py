@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,23 @@ def test_links(folder: Path, connector: FilesystemConnector, tmp_path: Path) -> 
     (folder / "loop.md").symlink_to(folder / "loop.md")
     (folder / "outside").symlink_to(tmp_path / "outside")
     (folder / "again").symlink_to(folder)
-    (folder / "link.md").symlink_to(tmp_path / "outside" / "o.md")
+    (folder / "stolen.md").symlink_to(tmp_path / "outside" / "o.md")
+    (folder / "link.md").symlink_to(folder / sorted(NAMES)[0])
     assert sorted(names(connector)) == sorted([*NAMES, "link.md"])
+
+
+def test_link_that_leads_out_by_the_time_of_reading(
+    folder: Path, connector: FilesystemConnector, tmp_path: Path
+) -> None:
+    (tmp_path / "o.md").write_text("secret")
+    ref = next(iter(connector.discover()))
+    path = folder / ref.name
+    path.unlink()
+    path.symlink_to(tmp_path / "o.md")
+    with pytest.raises(DocumentUnreadable, match="not below"):
+        connector.fetch(ref)
+    with pytest.raises(DocumentUnreadable, match="not below"):
+        connector.fetch(replace(ref, uri=f"{folder.as_uri()}/../o.md"))
 
 
 @pytest.mark.parametrize("path", ["relative", "", "./x", "~/x", "file:///x", "/tmp/a\0b"])
