@@ -26,7 +26,9 @@ def hits(draw: st.DrawFn) -> SearchHit:
 @settings(max_examples=100, deadline=None, database=None)
 @given(TEXTS, st.lists(hits(), min_size=1, max_size=4))
 def test_answer(question: str, found: list[SearchHit]) -> None:
-    passages = "\n\n".join(f"{hit.chunk.context}\n{hit.chunk.text}" for hit in found)
+    passages = "\n".join(
+        f"<passage>\n{hit.chunk.context}\n{hit.chunk.text}\n</passage>" for hit in found
+    )
     assert answer_messages(question, found) == [
         Message(
             "system",
@@ -36,7 +38,7 @@ def test_answer(question: str, found: list[SearchHit]) -> None:
         ),
         Message(
             "user",
-            f"Text:\n{passages}\n\n"
+            f"Text:\n{passages}\n"
             f"Using only the text above, answer this question in one sentence: {question}",
         ),
     ]

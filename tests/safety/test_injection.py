@@ -8,7 +8,7 @@ import pytest
 from benchmarks.injections import lines
 from smartypants import registry
 from smartypants.prompts import answer_messages
-from smartypants.safety.containment import CLOSE, OPEN, SUSPECTED, defused
+from smartypants.safety.containment import SUSPECTED, defused
 from smartypants.safety.options import InjectionOptions, SafetySettings
 from smartypants.safety.policy import Safety
 from tests.hits import hit
@@ -54,6 +54,10 @@ def test_dropped_passage_leaves_the_prompt() -> None:
     shown = prompt(policy("drop"), ATTACK, FACT)
     assert ATTACK not in shown
     assert FACT in shown
+
+
+OPEN, CLOSE = "<passage>\n", "\n</passage>"
+"""As the default template has them."""
 
 
 def test_quoted_passage_is_marked_as_such() -> None:
