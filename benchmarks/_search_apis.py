@@ -110,7 +110,8 @@ async def sending(api: Api, urls: Sequence[str]) -> AsyncIterator[Send]:
 
     Raises `httpx.HTTPStatusError` where a server answers with an error.
     """
-    limits = httpx.Limits(max_connections=None)
+    # uvicorn closes what was idle for 5 s: no request may meet that.
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=1.0)
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(

@@ -10,7 +10,7 @@ Three servers, one after the other, each alone on the machine and warm:
 
 Each answers with ten texts and their scores. A peer's process computes one search at a time for
 most of it, so there are --processes of it, each with its share of the cores as threads, and the
-clients deal their requests to them in turn. (Workers behind one socket are no better: a worker
+clients deal their requests to them in turn. (Workers behind one socket share less evenly: a worker
 keeps the connections that it happened to accept.)
 
 Every judged question is asked once, eight at a time, for nDCG@10; then 1, 8 and 32 clients ask in
