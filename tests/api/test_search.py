@@ -73,6 +73,7 @@ def test_search_response(client):
             "neighbours": None,
             "parent": None,
             "explanation": None,
+            "flags": None,
         }
     ]
     assert body["skipped"] == {"rerank": "deadline"}

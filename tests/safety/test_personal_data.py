@@ -32,7 +32,7 @@ def test_each_entity_by_its_policy(size: int) -> None:
         pieces = [await response.feed(TEXT[n : n + size]) for n in range(0, len(TEXT), size)]
         return "".join(pieces) + await response.finish()
 
-    masked = "Ask Ann Miller. Her address is [email address] and her card "
+    masked = "Ask Ann Miller. Her address is [email address] and her card ."
     assert asyncio.run(read()) == masked
     assert [notice.code for notice in response.notices()] == ["personal_data_removed"]
 
