@@ -1,6 +1,6 @@
 """What the safety steps catch, and what they take for harm that is none.
 
-- injection: attacks in twelve styles and languages (`benchmarks/injections/`), as they are and
+- injection: attacks in nine styles and twelve languages (`benchmarks/injections/`), as they are and
   within a passage of the sample handbook, against harmless passages that look alike, and against
   all of xquad and a sample of scifact where `../shared/data` is. Each detector's threshold is
   chosen on one half (every second line) where catch less false alarms is most, and reported on
