@@ -80,8 +80,9 @@ async def stream(
 def passes(error: Exception) -> bool:
     """Whether asking again at once may help: something is away, not just full, and nobody has
     asked it again already."""
-    away = isinstance(error, Unavailable) and not isinstance(error, Overloaded)
-    return away and not getattr(error, "retried", False)
+    if not isinstance(error, Unavailable) or isinstance(error, Overloaded):
+        return False
+    return not error.retried
 
 
 def _pauses(deadline: float | None, patience_s: float) -> Iterator[float]:
