@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-# A line break inside a paragraph does not end a sentence; before a list item, a table row or a
-# heading it does.
+# A heading ends with its line. A line break inside a paragraph does not end a sentence; before a
+# list item, a table row or a heading it does.
 _SENTENCE = re.compile(
+    r"(?m:^) {0,3}#{1,6} [^\n]*(?:\s+|$)|"
     r"(?:[^.!?\n]|[.!?](?!\s|$)|\n(?!\s|[|#>*+-]|\d+[.)]))*[.!?]*[\"')\]”’]*(?:\s+|$)"
 )
 

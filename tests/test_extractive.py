@@ -10,6 +10,7 @@ from smartypants.answerability import answerability, features
 from smartypants.citing import Aligner, cite, is_text_of
 from smartypants.extractive import extract
 from smartypants.particulars import particulars
+from smartypants.sentences import spans
 from tests.hits import hit
 
 LEASE = """# Lease
@@ -91,3 +92,10 @@ def test_what_fits_better_is_likelier_to_hold_the_answer() -> None:
 def test_particulars(one: str, other: str, agree: bool) -> None:
     assert particulars(one).agree(particulars(other)) == agree
     assert particulars(other).agree(particulars(one)) == agree
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n", "\n- "])
+def test_text_right_below_a_heading_is_no_heading(between: str) -> None:
+    text = f"# Fees{between}The harbour fee is 12 euros a night.\n## Ends\nIt ends in May."
+    said = [text[start:end].removeprefix("- ") for start, end in spans(text)]
+    assert said == ["The harbour fee is 12 euros a night.", "It ends in May."]
