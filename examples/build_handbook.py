@@ -448,6 +448,7 @@ PDF_STYLES = {
     "h2": Style("F2", 15, 52, 16),
     "p": Style("F1", 11, 80, 7),
     "ul": Style("F1", 11, 78, 4),
+    "table": Style("F1", 11, 80, 7),
 }
 TOP, BOTTOM, LEFT = 770, 72, 72
 
@@ -459,7 +460,8 @@ def _pdf_pages(parts: Sequence[Block]) -> list[str]:
     for part in parts:
         style = PDF_STYLES[part.kind]
         lines: list[str] = []
-        for (text,) in part.rows:
+        for row in part.rows:
+            text = "   ".join(row)
             bullet, indent = ("• ", "  ") if part.kind == "ul" else ("", "")
             lines += textwrap.wrap(
                 text, style.width, initial_indent=bullet, subsequent_indent=indent
