@@ -13,9 +13,9 @@ from actors.stages import patiently
 from smartypants.ledger import commits
 from smartypants.ledger.collections import Collection
 from smartypants.ledger.commits import Failed, Indexed
+from smartypants.options.ingestion import IngestSettings
 from smartypants.progress import Progress
 from smartypants.protocols import VectorStore
-from smartypants.settings import IngestSettings
 
 log = structlog.get_logger(__name__)
 

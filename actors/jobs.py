@@ -23,8 +23,9 @@ from smartypants.deleting import purge
 from smartypants.errors import SetupError, SmartyPantsError, Unavailable
 from smartypants.ledger import jobs, leases
 from smartypants.ledger.jobs import Job, Wanted
+from smartypants.options.ingestion import JobSettings
 from smartypants.progress import Progress
-from smartypants.settings import JobSettings, Settings
+from smartypants.settings import Settings
 
 log = structlog.get_logger(__name__)
 

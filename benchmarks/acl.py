@@ -28,8 +28,8 @@ from benchmarks import _access, _common
 from benchmarks._access_model import Verdicts
 from benchmarks._common import Figures
 from smartypants.auth.roles import Role
+from smartypants.options.serving import LogSettings
 from smartypants.processes import command_that_dies_with_us
-from smartypants.settings import LogSettings
 from smartypants.telemetry import configure_logs
 from smartypants.vectorstores.milvus import MilvusVectorStore
 

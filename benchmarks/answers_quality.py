@@ -42,11 +42,12 @@ from smartypants import answering, wiring
 from smartypants.answerability import COEFFICIENTS, INTERCEPT, features
 from smartypants.citing import Aligner, CitationStream, is_text_of
 from smartypants.extractive import extract
+from smartypants.options.answering import AnswerSettings
 from smartypants.packing import best_at_the_ends, pack
 from smartypants.prompts import answer_messages
 from smartypants.protocols import LLM, Embedder, Engine
 from smartypants.sentences import spans
-from smartypants.settings import AnswerSettings, Settings
+from smartypants.settings import Settings
 from smartypants.types import SamplingParams, SearchHit
 
 THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)

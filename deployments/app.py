@@ -20,7 +20,8 @@ from smartypants import wiring
 from smartypants.accelerator import has_gpu
 from smartypants.auth.exposure import check_cluster
 from smartypants.ledger.database import migrate
-from smartypants.settings import Scaling, Settings
+from smartypants.options.serving import Scaling
+from smartypants.settings import Settings
 
 
 def build_app(settings: Settings) -> Application:

@@ -14,6 +14,7 @@ from smartypants.answerability import answerability
 from smartypants.citing import Aligner, CitationStream
 from smartypants.errors import DeadlineExceeded, InvalidRequest, Unavailable
 from smartypants.extractive import extract
+from smartypants.options.answering import AnswerSettings
 from smartypants.packing import CountTokens, estimated_tokens
 from smartypants.prompts import NOT_FOUND
 from smartypants.prompts.defaults import default_prompt
@@ -25,7 +26,6 @@ from smartypants.safety import consistency
 from smartypants.safety.options import SafetySettings
 from smartypants.safety.policy import Safety
 from smartypants.safety.responding import REFUSED
-from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Answer,
     AnswerEvent,

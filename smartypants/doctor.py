@@ -18,7 +18,7 @@ from smartypants.accelerator import has_gpu
 from smartypants.auth.exposure import check_exposure
 from smartypants.errors import PortTaken, SetupError, SmartyPantsError
 from smartypants.ledger import collections
-from smartypants.provider_options import EndpointOptions
+from smartypants.options.providers import EndpointOptions
 from smartypants.settings import Settings
 
 MIN_MEMORY = 3 * 2**30

@@ -17,10 +17,10 @@ from smartypants import registry
 from smartypants.addresses import Address, parse
 from smartypants.credentials import is_reference, resolve, scrub
 from smartypants.errors import SmartyPantsError, StorageUnavailable
+from smartypants.options.storage import ALIASES, StorageSettings
 from smartypants.protocols import Commit, Storage
 from smartypants.stalls import within
 from smartypants.storage_errors import mapped
-from smartypants.storage_options import ALIASES, StorageSettings
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem

@@ -7,7 +7,7 @@ import sys
 
 import structlog
 
-from smartypants.settings import LogSettings
+from smartypants.options.serving import LogSettings
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 

@@ -7,11 +7,11 @@ import pytest
 
 from smartypants.answering import answer, generation_deadline, relevant, repeatable
 from smartypants.errors import DeadlineExceeded, InvalidRequest, LLMUnavailable, Overloaded
+from smartypants.options.answering import AnswerSettings
 from smartypants.prompts import NOT_FOUND
 from smartypants.safety.options import SafetySettings
 from smartypants.safety.policy import Safety
 from smartypants.safety.responding import REFUSED
-from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Answer,
     AnswerEvent,

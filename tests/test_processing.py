@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
 from smartypants.ledger import acls, collections, recipes
+from smartypants.options.answering import RerankerSettings
 from smartypants.processing import normalise
 from smartypants.processing import process as process_async
 from smartypants.recipes import Recipe
-from smartypants.settings import RerankerSettings, Settings
+from smartypants.settings import Settings
 from smartypants.types import Query, SearchPlan
 
 SETTINGS = Settings()

@@ -10,8 +10,8 @@ import pytest
 
 from smartypants import storage
 from smartypants.errors import InvalidRequest, NotFound, PluginNotFound, StorageUnavailable
+from smartypants.options.storage import StorageSettings
 from smartypants.storage import Place
-from smartypants.storage_options import StorageSettings
 from tests.plugins import install
 from tests.servers import faults
 from tests.servers.stores import Store, options, remote

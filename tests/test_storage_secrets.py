@@ -14,7 +14,8 @@ import structlog
 
 from smartypants import doctor, wiring
 from smartypants.errors import SmartyPantsError
-from smartypants.settings import LogSettings, Settings
+from smartypants.options.serving import LogSettings
+from smartypants.settings import Settings
 from smartypants.telemetry import configure_logs
 from smartypants.types import DocumentRef
 from tests.servers import faults

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from smartypants.errors import InvalidRequest, PluginNotFound, SetupError
+from smartypants.options.storage import StorageSettings
 from smartypants.storage import Place
-from smartypants.storage_options import StorageSettings
 
 
 class ArrowBlobStore:

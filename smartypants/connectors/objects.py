@@ -8,8 +8,8 @@ from urllib.parse import unquote
 from smartypants.connectors._names import indexable
 from smartypants.errors import DocumentUnreadable, InvalidRequest, NotFound
 from smartypants.media_types import by_name
+from smartypants.options.storage import StorageSettings
 from smartypants.storage import Place
-from smartypants.storage_options import StorageSettings
 from smartypants.types import DocumentRef, stable_id
 
 

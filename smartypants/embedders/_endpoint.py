@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smartypants.errors import EmbedderUnavailable, EmbeddingDimensionMismatch, SmartyPantsError
+from smartypants.options.providers import EmbeddingProvider
 from smartypants.protocols import Vectors
-from smartypants.provider_options import EmbeddingProvider
 from smartypants.providers.endpoint import Endpoint
 
 if TYPE_CHECKING:

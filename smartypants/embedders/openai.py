@@ -11,8 +11,8 @@ import numpy as np
 
 from smartypants.embedders._endpoint import Embedded, EmbeddingEndpoint
 from smartypants.errors import EmbedderUnavailable, SmartyPantsError
+from smartypants.options.providers import BreakerSettings, EmbeddingProvider, RetrySettings
 from smartypants.protocols import Vectors
-from smartypants.provider_options import BreakerSettings, EmbeddingProvider, RetrySettings
 from smartypants.providers.attempts import Attempts, Health, Provider
 from smartypants.providers.estimates import text_tokens
 from smartypants.providers.usage import NoteUsage, log_usage

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from smartypants.errors import Overloaded, SetupError, SmartyPantsError, Unavailable
-from smartypants.provider_options import BreakerSettings, RetrySettings
+from smartypants.options.providers import BreakerSettings, RetrySettings
 from smartypants.providers.breaker import CircuitBreaker
 from smartypants.providers.budget import RetryBudget, pause_s
 

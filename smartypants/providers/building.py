@@ -8,13 +8,14 @@ from typing import Any
 from smartypants import models, registry
 from smartypants.accelerator import has_gpu
 from smartypants.errors import SetupError
+from smartypants.options.ingestion import EmbedderSettings
+from smartypants.options.providers import LLMProvider
 from smartypants.protocols import LLM, Embedder
-from smartypants.provider_options import LLMProvider
 from smartypants.providers.attempts import Health, Provider
 from smartypants.providers.routed_llm import RoutedLLM
 from smartypants.providers.timeouts import Timeouts
 from smartypants.providers.usage import NoteUsage
-from smartypants.settings import EmbedderSettings, Settings
+from smartypants.settings import Settings
 
 
 def routed_llm(settings: Settings, *, note: NoteUsage) -> RoutedLLM:

@@ -9,8 +9,8 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from smartypants.errors import LLMUnavailable, ModelNotServed, SmartyPantsError
+from smartypants.options.providers import RetrySettings
 from smartypants.protocols import LLM, Engine
-from smartypants.provider_options import RetrySettings
 from smartypants.providers.attempts import Attempts, Clock, Provider
 from smartypants.providers.estimates import text_tokens
 from smartypants.providers.usage import NoteUsage, log_usage

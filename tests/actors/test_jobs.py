@@ -57,14 +57,14 @@ def test_a_job_that_fails_says_why(site: Site) -> None:
 
 
 def test_cancel_pause_resume_and_a_runner_that_stops(site: Site) -> None:
-    write(site, 300)
+    write(site, 600)
     job_id = submit(site)
     with runner(site):
         until(site, job_id, lambda job: job.progress.get("done", 0) > 0)
         jobs.pause(site.engine, job_id)
         paused = until(site, job_id, lambda job: job.state == "paused")
         done = paused.progress["done"]
-        assert 0 < done < 300
+        assert 0 < done < 600
         jobs.resume(site.engine, job_id)
         going = until(site, job_id, lambda job: job.progress.get("done", 0) > done)
         assert going.listed  # it does not list the source again

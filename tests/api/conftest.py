@@ -16,14 +16,12 @@ from smartypants.api.app import create_app
 from smartypants.api.services import AnswerRequest, Readiness, Services
 from smartypants.blobstores.arrow import ArrowBlobStore
 from smartypants.ledger.database import connect
+from smartypants.options.answering import LLMSettings
+from smartypants.options.ingestion import EmbedderSettings
+from smartypants.options.serving import HttpSettings
+from smartypants.options.stores import LedgerSettings
 from smartypants.protocols import Vectors
-from smartypants.settings import (
-    EmbedderSettings,
-    HttpSettings,
-    LedgerSettings,
-    LLMSettings,
-    Settings,
-)
+from smartypants.settings import Settings
 from smartypants.types import (
     Answer,
     AnswerEvent,

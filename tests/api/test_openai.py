@@ -15,7 +15,7 @@ import uvicorn
 
 from smartypants.api.app import create_app
 from smartypants.errors import InvalidRequest, LLMUnavailable, Overloaded
-from smartypants.settings import LLMSettings
+from smartypants.options.answering import LLMSettings
 from smartypants.types import Message
 from tests.api.conftest import LLM, WORDS
 

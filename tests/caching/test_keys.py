@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartypants.caching.keys import Key, Models, answer_key, search_key
+from smartypants.options.answering import AnswerSettings
 from smartypants.recipes import Recipe
-from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Filters,
     Message,

@@ -22,7 +22,8 @@ from sqlalchemy import inspect
 from actors.cluster import ENVIRONMENT, refuse_embedded_parts
 from deployments.app import build_app
 from smartypants.ledger.database import connect
-from smartypants.settings import ENV_PREFIX, Scaling, Settings
+from smartypants.options.serving import Scaling
+from smartypants.settings import ENV_PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 KUBERAY = ROOT / "cluster" / "kuberay"

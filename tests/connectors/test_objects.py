@@ -18,8 +18,8 @@ from smartypants.errors import (
     StorageDenied,
     StorageUnavailable,
 )
+from smartypants.options.storage import StorageSettings
 from smartypants.storage import Place
-from smartypants.storage_options import StorageSettings
 from smartypants.testing import ConnectorContract
 from smartypants.types import DocumentRef
 from tests.servers import faults

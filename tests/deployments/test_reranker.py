@@ -11,7 +11,8 @@ from ray import serve
 
 from deployments.reranker import RerankerServer
 from smartypants.errors import SetupError
-from smartypants.settings import RerankerSettings, Settings
+from smartypants.options.answering import RerankerSettings
+from smartypants.settings import Settings
 from tests.plugins import install
 
 PLUGIN = '''

@@ -21,7 +21,7 @@ from smartypants.errors import (
     SetupError,
     SmartyPantsError,
 )
-from smartypants.provider_options import BreakerSettings, EmbeddingProvider, RetrySettings
+from smartypants.options.providers import BreakerSettings, EmbeddingProvider, RetrySettings
 from smartypants.testing import EmbedderContract, ProviderServer
 from smartypants.testing.providers import DIMENSION
 from smartypants.types import Usage

@@ -19,8 +19,8 @@ from smartypants.errors import (
 )
 from smartypants.llms.anthropic import AnthropicLLM
 from smartypants.llms.openai import OpenAILLM
+from smartypants.options.providers import BreakerSettings, RetrySettings
 from smartypants.protocols import LLM
-from smartypants.provider_options import BreakerSettings, RetrySettings
 from smartypants.providers.attempts import Health, Provider
 from smartypants.providers.routed_llm import RoutedLLM
 from smartypants.testing import QUESTION, LLMContract, ProviderServer

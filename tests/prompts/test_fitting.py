@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartypants.answering import answer
+from smartypants.options.answering import AnswerSettings
 from smartypants.packing import estimated_tokens
 from smartypants.prompts.defaults import default_prompt
 from smartypants.prompts.fitting import Window, fit
 from smartypants.prompts.inputs import answer_inputs
 from smartypants.prompts.kinds import Kind
 from smartypants.prompts.template import Prompt, readable
-from smartypants.settings import AnswerSettings
 from smartypants.types import (
     Answer,
     AnswerMode,

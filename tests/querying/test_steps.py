@@ -23,11 +23,12 @@ from smartypants.ledger import acls, collections, commits, listing
 from smartypants.ledger.commits import Indexed
 from smartypants.llms.openai import OpenAILLM
 from smartypants.media_types import PDF
+from smartypants.options.ingestion import EmbedderSettings
 from smartypants.processing import Helpers, process
 from smartypants.querying.asking import Pace, Reply, whole
 from smartypants.querying.vocabulary import Vocabularies
 from smartypants.recipes import Recipe
-from smartypants.settings import EmbedderSettings, Settings
+from smartypants.settings import Settings
 from smartypants.types import (
     Chunk,
     DocumentRef,

@@ -20,8 +20,8 @@ import httpx
 import pytest
 from pyarrow import fs
 
+from smartypants.options.storage import StorageSettings
 from smartypants.processes import command_that_dies_with_us
-from smartypants.storage_options import StorageSettings
 
 START_TIMEOUT_S = 60.0
 AZURITE = Path(__file__).parent / "node_modules/azurite/dist/src/blob/main.js"

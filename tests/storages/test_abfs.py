@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from smartypants.errors import SetupError, StorageDenied
+from smartypants.options.storage import StorageSettings
 from smartypants.storage import Place
-from smartypants.storage_options import StorageSettings
 from smartypants.storages.abfs import AzureStorage
 from tests.servers.stores import options
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from smartypants.provider_options import EmbeddingProvider, LLMProvider
-from smartypants.settings import LLMSettings, Settings
+from smartypants.options.answering import LLMSettings
+from smartypants.options.providers import EmbeddingProvider, LLMProvider
+from smartypants.settings import Settings
 
 ONE = {"api_base": "http://one/v1", "models": ["gpt-5", "gpt-5-mini"]}
 TWO = {"api_base": "http://two/v1", "models": {"gpt-5": "deployment", "best": "gpt-5"}}

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from smartypants.addresses import parse
+from smartypants.options.storage import StorageSettings
 from smartypants.settings import Settings
-from smartypants.storage_options import StorageSettings
 
 
 def test_longest_prefix_wins() -> None:

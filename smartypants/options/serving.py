@@ -1,0 +1,94 @@
+"""How the system runs: HTTP, deployments, Ray, logs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
+
+from smartypants.options.section import Port, Section
+
+
+class HttpSettings(Section):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8000, description="Port to listen on.")
+    max_body_bytes: PositiveInt = Field(
+        64 * 2**20, description="Largest request body; a larger one answers 413."
+    )
+    max_query_chars: PositiveInt = Field(
+        8_000, description="Longest query or question; a longer one answers 422."
+    )
+    max_top_k: PositiveInt = Field(100, description="Largest `top_k`.")
+
+
+class Scaling(Section):
+    """Autoscaling and queue limits of one deployment."""
+
+    min_replicas: Annotated[int, Field(ge=0)] = 1
+    max_replicas: PositiveInt = 1
+    target_ongoing_requests: PositiveFloat = 16.0
+    max_ongoing_requests: PositiveInt = 64
+    max_queued_requests: Annotated[int, Field(ge=-1)] = 256
+    num_cpus: NonNegativeFloat = 0.1
+    num_gpus: NonNegativeFloat | None = Field(
+        None, description="Default: none on CPU; where there is a GPU, a share for each model."
+    )
+
+
+def _scaling(text: str, **values: Any) -> Any:
+    return Field(default_factory=lambda: Scaling(**values), description=text)
+
+
+class ServeSettings(Section):
+    """One entry a deployment of the query program, and what an ingress replica lets in.
+
+    What can't be done within its deadline is turned away at once: see `docs/load.md`.
+    """
+
+    search_places: PositiveInt = Field(24, description="Searches that a replica has at work.")
+    generation_places: PositiveInt = Field(
+        16,
+        description="Generations that a replica has at work: `llm.max_num_seqs` times the LLM's "
+        "replicas over the ingress' replicas.",
+    )
+    most_waiting: PositiveInt = Field(
+        1024, description="Requests of each kind that wait for a place, at most."
+    )
+    search_budget_s: PositiveFloat = Field(
+        10.0, description="What a search without a deadline may take, waiting included."
+    )
+    generation_budget_s: PositiveFloat = Field(
+        120.0, description="What an answer without a deadline may take, waiting included."
+    )
+
+    ingress: Scaling = _scaling(
+        "HTTP ingress.", max_ongoing_requests=512, max_queued_requests=1024, max_replicas=4
+    )
+    query_processor: Scaling = _scaling("Query processor.", max_replicas=4)
+    retriever: Scaling = _scaling("Retriever.", max_replicas=4)
+    embedder: Scaling = _scaling("Query embedder.", max_replicas=2)
+    reranker: Scaling = _scaling("Reranker.", max_replicas=2)
+    llm: Scaling = _scaling("LLM.", target_ongoing_requests=8, max_queued_requests=64)
+
+
+class RaySettings(Section):
+    address: str | None = Field(
+        None, description="A cluster to join, or `auto`. Default: a local one, ended with us."
+    )
+    num_cpus: PositiveInt | None = Field(
+        None, description="Logical CPUs of a local Ray. Default: four times the cores, 8 at least."
+    )
+    object_store_bytes: PositiveInt = Field(512 * 2**20, description="Object store of a local Ray.")
+    dashboard: bool = Field(False, description="Start Ray's dashboard on a local Ray.")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level.")
+    format: Literal["json", "console"] = Field(
+        "json", description="One JSON object a line, or text."
+    )
