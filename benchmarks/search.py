@@ -87,7 +87,12 @@ def main() -> None:
 
 
 async def over_http(
-    url: str, collection: str, questions: list[str], seconds: float
+    url: str,
+    collection: str,
+    questions: list[str],
+    seconds: float,
+    *,
+    levels: Sequence[int] = LEVELS,
 ) -> dict[int, Load]:
     """The levels, against the running system."""
     limits = httpx.Limits(max_connections=None)
@@ -98,7 +103,7 @@ async def over_http(
             response = await client.post("/v1/search", json=body)
             response.raise_for_status()
 
-        return await levels(search, questions, seconds)
+        return await loads(search, questions, seconds, levels)
 
 
 def in_process(
@@ -118,7 +123,7 @@ def in_process(
         assert result.hits
 
     try:
-        return asyncio.run(levels(search, questions, seconds))
+        return asyncio.run(loads(search, questions, seconds, LEVELS))
     finally:
         server.stop()
 
@@ -148,14 +153,16 @@ class SharedPasses:
                 future.set_result(vector)
 
 
-async def levels(search: Search, questions: list[str], seconds: float) -> dict[int, Load]:
+async def loads(
+    search: Search, questions: list[str], seconds: float, levels: Sequence[int]
+) -> dict[int, Load]:
     """One closed loop after the other, each warm."""
-    loads = {}
+    measured = {}
     asked = itertools.cycle(questions)
-    for clients in LEVELS:
+    for clients in levels:
         await closed_loop(search, asked, clients=clients, seconds=WARM_UP_S)
-        loads[clients] = await closed_loop(search, asked, clients=clients, seconds=seconds)
-    return loads
+        measured[clients] = await closed_loop(search, asked, clients=clients, seconds=seconds)
+    return measured
 
 
 async def closed_loop(
@@ -186,6 +193,7 @@ def summary(served: dict[int, Load], alone: dict[int, Load]) -> Figures:
             f"search.inprocess_rps@{clients}": alone[clients].rps,
             f"search.inprocess_p50_ms@{clients}": alone[clients].ms(0.50),
             f"search.rps_over_inprocess@{clients}": load.rps / alone[clients].rps,
+            f"search.rps_over_one_by_one@{clients}": load.rps / alone[1].rps,
         }
     figures["search.overhead_p50_ms@1"] = served[1].ms(0.50) - alone[1].ms(0.50)
     return figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 from ray import serve
 
@@ -20,8 +21,10 @@ class EmbedderServer:
         self._embedder = wiring.make_embedder(settings, workers=os.cpu_count() or 1)
         if not settings.embedder.remote:  # another's may be down now, and up when it matters
             self._embedder.embed(["warm-up"])
+        batching: Any = self.embed
+        batching.set_max_batch_size(settings.serve.max_batch_requests)
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0, max_concurrent_batches=1)
+    @serve.batch(batch_wait_timeout_s=0.0, max_concurrent_batches=1)
     async def embed(self, texts: list[str]) -> list[Vectors]:
         return list(await asyncio.to_thread(self._embedder.embed, texts))
 

@@ -40,6 +40,9 @@ class Retriever:
         self._embedder = embedder
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
+        legs: tuple[Any, ...] = (self._dense, self._lexical)
+        for leg in legs:
+            leg.set_max_batch_size(settings.serve.max_batch_requests)
 
     async def retrieve(self, plan: SearchPlan, guess: Guess | None = None) -> SearchResult:
         async def embed(text: str) -> Vectors:
@@ -59,11 +62,11 @@ class Retriever:
         legs = Legs(embed, dense, lexical)
         return await retrieve(plan, legs, engine=self._engine, limit=plan.depth)
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
+    @serve.batch(batch_wait_timeout_s=0.0, max_concurrent_batches=1)
     async def _dense(self, asked: list[tuple[Scope, Vectors]]) -> list[Found]:
         return await asyncio.to_thread(together, self._vectors.dense, asked, np.stack)
 
-    @serve.batch(max_batch_size=32, batch_wait_timeout_s=0.0)
+    @serve.batch(batch_wait_timeout_s=0.0, max_concurrent_batches=1)
     async def _lexical(self, asked: list[tuple[Scope, str]]) -> list[Found]:
         return await asyncio.to_thread(together, self._vectors.lexical, asked, list)
 

@@ -59,6 +59,11 @@ class ServeSettings(Section):
     most_waiting: PositiveInt = Field(
         1024, description="Requests of each kind that wait for a place, at most."
     )
+    max_batch_requests: PositiveInt = Field(
+        32,
+        description="Requests whose texts are embedded by one forward pass, and whose searches "
+        "are made by one call of the vector store, at most.",
+    )
     search_budget_s: PositiveFloat = Field(
         10.0, description="What a search without a deadline may take, waiting included."
     )

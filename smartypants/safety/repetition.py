@@ -17,34 +17,36 @@ _WORD = regex.compile(
 
 
 class RepetitionStream:
-    """Passes words on until the same run of them has come `repeats` times in a row."""
+    """Passes words on until the same run of them has come `repeats` times in a row.
+
+    Nothing waits here: the word that completes a loop still belongs to the text, so a word is
+    passed on while it grows, and counted when it has ended.
+    """
 
     def __init__(self, repeats: int) -> None:
         self.cut = False
         self._repeats = repeats
-        self._held = ""
+        self._word = ""  # the last one, which may go on; it is out already
         self._words: list[str] = []
         self._same = [0] * (LONGEST + 1)
 
     def feed(self, piece: str) -> str:
-        self._held += piece
-        return self._pass(final=False)
+        if self.cut:
+            return ""
+        out, text = len(self._word), self._word + piece
+        for found in _WORD.finditer(text):
+            self._word = found[0]
+            if found.end() == len(text):
+                break
+            self._note(found[0])
+            if self.cut:
+                return text[out : found.end()]
+        return text[out:]
 
     def finish(self) -> str:
-        return self._pass(final=True)
-
-    def _pass(self, *, final: bool) -> str:
-        given, place = [], 0
-        for found in _WORD.finditer(self._held):
-            if not final and found.end() == len(self._held):
-                break  # it may go on
-            if self.cut:
-                break
-            given.append(found[0])
-            place = found.end()
-            self._note(found[0])
-        self._held = "" if self.cut else self._held[place:]
-        return "".join(given)
+        if self._word and not self.cut:
+            self._note(self._word)
+        return ""
 
     def _note(self, word: str) -> None:
         if word.isspace():

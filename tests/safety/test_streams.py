@@ -96,6 +96,12 @@ def test_prose_is_not_held_back() -> None:
     assert given_out.startswith("The notice period is three months. It ends")
 
 
+def test_a_word_does_not_wait_for_the_next() -> None:
+    response = Safety(SafetySettings()).response()
+    assert asyncio.run(response.feed("The")) == "Th"  # eyJ begins a token
+    assert asyncio.run(response.feed(" bird")) == "e bird"
+
+
 @pytest.mark.parametrize("action", ["replace", "refuse"])
 @pytest.mark.parametrize("text", ["It is PROJECT\nHERON.", "Émile knows.", "See X-123."])
 def test_blocked_content(action: str, text: str) -> None:
