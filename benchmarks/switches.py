@@ -73,15 +73,11 @@ def main() -> None:
         for variant in VARIANTS:
             settings = _common.own_settings(data_dir, llm=_common.NO_LLM, **variant.sections)
             _common.say(variant.label)
-            measured[variant.name] = _common.alone(
-                served,
-                variant,
-                settings,
-                corpus,
-                data.collection,
-                [*data.queries.values()],
-                seconds,
-            )
+            questions = [*data.queries.values()]
+            with environment(variant.environment):
+                measured[variant.name] = _common.alone(
+                    served, settings, corpus, data.collection, questions, seconds
+                )
     figures = summary(measured)
     _common.show(_table(measured))
     _common.write_json(options.json, figures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from smartypants.querying.vocabulary import folded
@@ -17,7 +17,7 @@ SHINGLE = 3
 _WORD = re.compile(r"\w+")
 
 
-def collapse(hits: Sequence[SearchHit], limit: int) -> list[SearchHit]:
+def collapse(hits: Iterable[SearchHit], limit: int) -> list[SearchHit]:
     """The first `limit` hits without those that nearly repeat a better one.
 
     Two passages say the same if their sets of runs of three folded words overlap by 90 %

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from smartypants.types import Candidate, Chunk
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A chunk with its fused score, and by leg that found it: the leg's own score, what that adds
-    to the fused one, and the rank."""
+    """A chunk with, by leg that found it: the leg's own score, what that adds to the fused one,
+    and the rank."""
 
     chunk: Chunk
-    score: float
-    scores: Mapping[str, float]
-    parts: Mapping[str, float] = field(default_factory=dict)
-    ranks: Mapping[str, int] = field(default_factory=dict)
+    scores: dict[str, float]
+    parts: dict[str, float]
+    ranks: dict[str, int]
+
+    @property
+    def score(self) -> float:
+        return sum(self.parts.values())
 
 
 def weighted_sum(
@@ -31,7 +34,7 @@ def weighted_sum(
     fusion on all our sets (docs/decisions.md).
     """
     parts = {
-        leg: {c.chunk.chunk_id: weights[leg] * share for c, share in _scaled(candidates)}
+        leg: [weights[leg] * share for share in _scaled(candidates)]
         for leg, candidates in legs.items()
     }
     return _fused(legs, parts)
@@ -49,39 +52,30 @@ def reciprocal_rank_fusion(
     SIGIR 2009.
     """
     parts = {
-        leg: {
-            c.chunk.chunk_id: (weights[leg] if weights else 1.0) / (k + rank)
-            for rank, c in enumerate(candidates, start=1)
-        }
-        for leg, candidates in legs.items()
+        leg: [(weights[leg] if weights else 1.0) / (k + rank + 1) for rank in range(len(ranked))]
+        for leg, ranked in legs.items()
     }
     return _fused(legs, parts)
 
 
-def _scaled(candidates: Sequence[Candidate]) -> list[tuple[Candidate, float]]:
+def _scaled(candidates: Sequence[Candidate]) -> list[float]:
     if not candidates:
         return []
-    high = max(candidate.score for candidate in candidates)
-    span = high - min(candidate.score for candidate in candidates)
-    return [
-        (candidate, 1.0 if span == 0 else 1.0 - (high - candidate.score) / span)
-        for candidate in candidates
-    ]
+    scores = [candidate.score for candidate in candidates]
+    high, span = max(scores), max(scores) - min(scores)
+    return [1.0 if span == 0 else 1.0 - (high - score) / span for score in scores]
 
 
 def _fused(
-    legs: Mapping[str, Sequence[Candidate]], parts: Mapping[str, Mapping[str, float]]
+    legs: Mapping[str, Sequence[Candidate]], parts: Mapping[str, Sequence[float]]
 ) -> list[Fused]:
-    chunks: dict[str, Chunk] = {}
-    scores: dict[str, dict[str, float]] = {}
-    ranks: dict[str, dict[str, int]] = {}
+    found: dict[tuple[str, str, int], Fused] = {}
     for leg, candidates in legs.items():
-        for rank, candidate in enumerate(candidates, start=1):
-            chunk_id = candidate.chunk.chunk_id
-            chunks.setdefault(chunk_id, candidate.chunk)
-            scores.setdefault(chunk_id, {})[leg] = candidate.score
-            ranks.setdefault(chunk_id, {})[leg] = rank
-    added = {key: {leg: parts[leg][key] for leg in found} for key, found in scores.items()}
-    totals = {key: sum(found.values()) for key, found in added.items()}
-    order = sorted(totals, key=lambda key: -totals[key])
-    return [Fused(chunks[key], totals[key], scores[key], added[key], ranks[key]) for key in order]
+        for rank, (candidate, part) in enumerate(zip(candidates, parts[leg], strict=True), start=1):
+            chunk = candidate.chunk
+            key = (chunk.document_id, chunk.version, chunk.index)
+            item = found.get(key)
+            if item is None:
+                item = found[key] = Fused(chunk, {}, {}, {})
+            item.scores[leg], item.parts[leg], item.ranks[leg] = candidate.score, part, rank
+    return sorted(found.values(), key=lambda item: -item.score)

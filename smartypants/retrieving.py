@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from sqlalchemy import Engine
@@ -154,30 +155,30 @@ def _chosen(
     plan: SearchPlan, legs: Ranked, engine: Engine, limit: int, recorder: Recorder
 ) -> list[SearchHit]:
     # Of what may be shown alone: ranks and numbers tell of what is left out, too.
-    hits = _best(plan, [_hit(item) for item in fuse(legs, plan.recipe)], limit, recorder)
+    hits = _best(plan, map(_hit, fuse(legs, plan.recipe)), limit, recorder)
     with recorder.step("documents"):
         return described(hits, engine)
 
 
 def _best(
-    plan: SearchPlan, hits: list[SearchHit], limit: int, recorder: Recorder
+    plan: SearchPlan, hits: Iterable[SearchHit], limit: int, recorder: Recorder
 ) -> list[SearchHit]:
     """Those with every phrase, one a document where asked, none that repeats a better one."""
     if plan.phrases:
         with recorder.step("phrases") as note:
-            whole = [hit for hit in hits if has_all(hit.chunk.text, plan.phrases)]
-            note.detail = f"{len(whole)} of {len(hits)} have them"
-            hits = whole
+            found = list(hits)
+            hits = [hit for hit in found if has_all(hit.chunk.text, plan.phrases)]
+            note.detail = f"{len(hits)} of {len(found)} have them"
     if plan.query.per_document:
         hits = best_per_document(hits)
     if not plan.recipe.collapse:
         recorder.skip("collapse", Choice.SWITCHED_OFF)
-        return hits[:limit]
+        return list(islice(hits, limit))
     with recorder.step("collapse") as note:
-        hits = collapse(hits, limit)
-        copies = sum(hit.copies for hit in hits)
+        kept = collapse(hits, limit)
+        copies = sum(hit.copies for hit in kept)
         note.detail = f"{copies} repeat others" if copies else ""
-    return hits
+    return kept
 
 
 def visible(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
@@ -487,7 +487,7 @@ AnswerEvent = SearchResult | Delta | Citation | Answer
 """A streamed answer: the hits, then deltas and citations as they come, then the whole."""
 
 
-def best_per_document(hits: Sequence[SearchHit]) -> list[SearchHit]:
+def best_per_document(hits: Iterable[SearchHit]) -> list[SearchHit]:
     """Keep each document's best hit, in the order given."""
     seen: dict[str, SearchHit] = {}
     for hit in hits:
