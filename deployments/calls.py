@@ -49,18 +49,20 @@ async def stream(
     item_type: type[T],
     *,
     deadline: float | None = None,
+    first_by: float | None = None,
     patience_s: float = PATIENCE_S,
 ) -> AsyncGenerator[T, None]:
     """The items of another deployment's stream. Like `call`, but asked again only until the
-    first item has come."""
-    pauses = _pauses(deadline, patience_s)
+    first item has come, by the Unix time `first_by` where one is given."""
+    first_by = _sooner(deadline, first_by)
+    pauses = _pauses(first_by, patience_s)
     begun = False
     while True:
         responses = send()
         iterator = aiter(responses)
         try:
             while True:
-                async with asyncio.timeout(_left(deadline)):
+                async with asyncio.timeout(_left(deadline if begun else first_by)):
                     item = await anext(iterator)
                 assert isinstance(item, item_type)
                 begun = True
@@ -93,6 +95,10 @@ def _pauses(deadline: float | None, patience_s: float) -> Iterator[float]:
     while time.time() + pause < end:
         yield pause
         pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((time for time in (one, other) if time is not None), default=None)
 
 
 def _left(deadline: float | None) -> float | None:

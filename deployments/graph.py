@@ -149,8 +149,10 @@ class Graph:
         def generate(
             messages: Sequence[Message], sampling: SamplingParams, request_id: str
         ) -> AsyncGenerator[Delta, None]:
-            deadline = generation_deadline(request.query.deadline, self._settings.answers)
-            return self.generate(messages, sampling, request_id, deadline)
+            settings = self._settings.answers
+            deadline = generation_deadline(request.query.deadline, settings)
+            first_s = settings.first_token_s
+            return self.generate(messages, sampling, request_id, deadline, first_s)
 
         return answer(
             request.query,
@@ -177,8 +179,12 @@ class Graph:
         sampling: SamplingParams,
         request_id: str,
         deadline: float | None = None,
+        first_s: float | None = None,
     ) -> AsyncGenerator[Delta, None]:
-        """What the LLM says, streamed. Raises `Overloaded` at once where there is no time."""
+        """What the LLM says, streamed; with `first_s`, from so many seconds after it was asked.
+
+        Raises `Overloaded` at once where there is no time.
+        """
         handle = self._handles.llm.options(stream=True)
         budget_s = left(deadline, self._settings.serve.generation_budget_s)
         async with self._generations.admitted(budget_s):
@@ -186,6 +192,7 @@ class Graph:
                 lambda: handle.generate.remote(list(messages), sampling, request_id, deadline),
                 Delta,
                 deadline=deadline,
+                first_by=None if first_s is None else time.time() + first_s,
             )
             async with aclosing(deltas):
                 async for delta in deltas:

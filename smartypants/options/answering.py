@@ -180,6 +180,11 @@ class AnswerSettings(Section):
         0.6, description="Share of a sentence's content that a passage must carry to be cited."
     )
     sentences: PositiveInt = Field(2, description="Sentences of an extractive answer.")
+    first_token_s: PositiveFloat = Field(
+        20.0,
+        description="Seconds from asking the language model to its first token. One that has said "
+        "nothing by then counts as late.",
+    )
     fallback: Literal["extractive", "error"] = Field(
         "extractive",
         description="What a request gets when the language model is down, overloaded or late.",

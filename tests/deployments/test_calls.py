@@ -126,6 +126,29 @@ def test_stream_is_begun_again_before_its_first_item_only() -> None:
     assert not broken[1].cancelled
 
 
+class Slow(Items):
+    """A stream that takes its time for each item."""
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        for item in self._items:
+            await asyncio.sleep(0.2)
+            yield item
+
+
+def test_the_first_item_has_a_time_limit_of_its_own() -> None:
+    async def read(first_s: float) -> list[str]:
+        slow = Slow(["a", "b", "c"], None)
+        items = stream(lambda: slow, str, deadline=time.time() + 60, first_by=time.time() + first_s)
+        try:
+            return [item async for item in items]
+        finally:
+            assert slow.cancelled
+
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(read(0.05))
+    assert asyncio.run(read(0.4)) == ["a", "b", "c"]
+
+
 def test_what_was_retried_there_is_asked_once() -> None:
     asked = 0
 
