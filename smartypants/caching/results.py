@@ -13,9 +13,10 @@ part of the standing, but it only proposes: the ledger decides which passages sh
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Generic
 
@@ -55,7 +56,8 @@ class _Looked(Generic[T]):
 class ResultCache:
     """What lies between a plan and the work that it asks for.
 
-    `standing` reads `Collection.standing` of a collection by name, as it is at that moment.
+    `standing` reads `Collection.standing` of a collection by name, as it is at that moment. One
+    cache belongs to one event loop; others share its store.
 
     >>> cache = ResultCache(MemoryStore(max_bytes=2**26, ttl_s=3600), standing=read)
     >>> result = await cache.search(plan, search_key(plan, models), retrieve_and_rerank)
@@ -73,14 +75,17 @@ class ResultCache:
         self._standing = standing
         self._counters = counters
         self._similar = similar
+        self._made: dict[str, asyncio.Event] = {}
 
     async def search(
         self, plan: SearchPlan, key: Key, make: Callable[[], Awaitable[SearchResult]]
     ) -> SearchResult:
-        """The result kept for this plan, or what `make` gives."""
+        """The result kept for this plan, or what `make` gives; who asks the same while one is
+        made waits for it."""
         if not self._wanted(plan, "search"):
             return await make()
         started = time.perf_counter()
+        await self._wait_for(key.key, plan.query.deadline)
         looked = await self._find(forms.SEARCH, plan, key, "search")
         found = looked.value
         if found is not None:
@@ -91,12 +96,34 @@ class ResultCache:
                 timings_ms={"cache": ms, "total": ms},
                 trace=(Step("cache", ms),),
             )
-        result = await make()
-        whole = forms.whole_search({**plan.skipped, **result.skipped})
-        await self._keep(
-            forms.SEARCH, plan, key, result if whole else None, "search", looked.vector
-        )
+        with self._making(key.key):
+            result = await make()
+            whole = forms.whole_search({**plan.skipped, **result.skipped})
+            await self._keep(
+                forms.SEARCH, plan, key, result if whole else None, "search", looked.vector
+            )
         return result
+
+    async def _wait_for(self, key: str, deadline: float | None) -> None:
+        """Return when nobody makes this any more, or the time is up."""
+        ahead = self._made.get(key)
+        if ahead is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if deadline is None else deadline - time.time()):
+                await ahead.wait()
+
+    @contextmanager
+    def _making(self, key: str) -> Iterator[None]:
+        """Whoever asks the same meanwhile waits for this end: mostly the result is kept then, and
+        if not, they make theirs side by side."""
+        made = self._made.setdefault(key, asyncio.Event())
+        try:
+            yield
+        finally:
+            made.set()
+            if self._made.get(key) is made:
+                del self._made[key]
 
     async def answer(
         self, plan: SearchPlan, key: Key, make: Callable[[], AsyncGenerator[AnswerEvent, None]]

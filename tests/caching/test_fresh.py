@@ -116,19 +116,16 @@ class Play:
         else:
             self.collection.list(name, new[0], new[1], {"colour": new[2]})
 
-    def read(self, caller: str, question: str) -> int:
+    async def read(self, caller: str, question: str) -> None:
         seen = 0
+        while not self.done.is_set() or seen < 3:
+            began = self.tick()
+            result = await self.collection.search(question, caller)
+            self.check(result, caller, began, self.tick())
+            seen += 1
 
-        async def reading() -> None:
-            nonlocal seen
-            while not self.done.is_set() or seen < 3:
-                began = self.tick()
-                result = await self.collection.search(question, caller)
-                self.check(result, caller, began, self.tick())
-                seen += 1
-
-        asyncio.run(reading())
-        return seen
+    async def read_all(self) -> None:
+        await asyncio.gather(*(self.read(who, what) for who in READERS for what in QUESTIONS))
 
     def check(self, result: SearchResult, caller: str, began: int, ended: int) -> None:
         given = shown(result)
@@ -155,15 +152,14 @@ def perform(engine: Engine, store: Store, scripts: list[list[Change]]) -> Collec
     collection = Collection(engine, f"c{uuid.uuid4().hex[:12]}", store)
     play = Play(collection)
     play.stories = {f"w{w}d{d}": Story() for w in range(WRITERS) for d in range(2)}
-    with ThreadPoolExecutor(2 * WRITERS + 4) as pool:
-        readers = [pool.submit(play.read, who, what) for who in READERS for what in QUESTIONS]
+    with ThreadPoolExecutor(WRITERS + 1) as pool:
+        readers = pool.submit(asyncio.run, play.read_all())
         try:
             for done in [pool.submit(play.write, w, script) for w, script in enumerate(scripts)]:
                 done.result()
         finally:
             play.done.set()
-        for reader in readers:
-            reader.result()
+        readers.result()
     # At rest the cache has what was found last, and it is the truth.
     for caller in READERS:
         asyncio.run(collection.search("a", caller))

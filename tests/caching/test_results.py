@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 
@@ -56,6 +57,63 @@ def test_second_search_is_the_first_one_again(docs: Collection) -> None:
     assert second.hits == first.hits
     assert set(second.timings_ms) == {"cache", "total"}
     assert (docs.counted("search", "miss"), docs.counted("search", "hit")) == (1, 1)
+
+
+def test_of_the_same_searches_at_the_same_time_one_alone_is_made(docs: Collection) -> None:
+    async def together() -> list[SearchResult]:
+        return await asyncio.gather(*(docs.search("a") for _ in range(5)))
+
+    found = asyncio.run(together())
+    assert sorted(result.cached for result in found) == [False, True, True, True, True]
+    assert all(result.hits == found[0].hits for result in found)
+
+
+def test_those_who_waited_for_one_that_failed_ask_themselves(docs: Collection) -> None:
+    assert docs.cache is not None
+    plan, made, waiting = docs.plan("a"), 0, asyncio.Event()
+
+    async def make() -> SearchResult:
+        nonlocal made
+        made += 1
+        if made == 1:
+            await waiting.wait()
+            raise RuntimeError("the first fails")
+        return await docs.find(plan)
+
+    async def together() -> list[SearchResult | BaseException]:
+        assert docs.cache is not None
+        asked = [
+            asyncio.create_task(docs.cache.search(plan, search_key(plan, MODELS), make))
+            for _ in range(3)
+        ]
+        await asyncio.sleep(0.05)
+        assert made == 1
+        waiting.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, *others = asyncio.run(together())
+    assert isinstance(first, RuntimeError)
+    assert all(isinstance(other, SearchResult) and other.hits for other in others)
+
+
+def test_nobody_waits_beyond_the_deadline(docs: Collection) -> None:
+    assert docs.cache is not None
+    cache = docs.cache
+    plan = docs.plan("a", deadline=time.time() + 0.2)
+    key = search_key(plan, MODELS)
+
+    async def never() -> SearchResult:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def both() -> SearchResult:
+        first = asyncio.create_task(cache.search(plan, key, never))
+        await asyncio.sleep(0)
+        found = await cache.search(plan, key, lambda: docs.find(plan))
+        first.cancel()
+        return found
+
+    assert asyncio.run(both()).hits
 
 
 def test_callers_with_the_same_permissions_share_others_do_not(docs: Collection) -> None:
