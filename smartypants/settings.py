@@ -20,6 +20,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    StringConstraints,
     field_validator,
     model_validator,
 )
@@ -49,6 +50,8 @@ from smartypants.storage_options import Options, StorageSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
 ENV_PREFIX = "SMARTYPANTS_"
 
@@ -69,6 +72,11 @@ class HttpSettings(Section):
         8_000, description="Longest query or question; a longer one answers 422."
     )
     max_top_k: PositiveInt = Field(100, description="Largest `top_k`.")
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict,
+        description="On every answer, in place of ours of the same name; an empty one leaves its "
+        "header out. See docs/security.md.",
+    )
 
 
 class LedgerSettings(Section):

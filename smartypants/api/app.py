@@ -42,6 +42,7 @@ from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestC
 from smartypants.api.routing import AnyRoute, starlette_routes
 from smartypants.api.services import Services
 from smartypants.auth.authenticating import Authenticator
+from smartypants.api.security_headers import SecurityHeaders
 from smartypants.auth.exposure import WARNING
 from smartypants.errors import SmartyPantsError
 
@@ -88,6 +89,11 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
             Middleware(Measure, metrics=metrics),
             Middleware(CatchErrors),
             Middleware(Authenticate, authenticator=authenticator),
+            Middleware(
+                SecurityHeaders,
+                auth=services.settings.auth,
+                chosen=services.settings.http.headers,
+            ),
             Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),
         ],
         exception_handlers={
