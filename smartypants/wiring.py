@@ -88,10 +88,9 @@ def open_vectors(settings: Settings) -> VectorStore:
     """Raises `SetupError` for the embedded server on another machine."""
     if settings.embedded_vectors:
         _only_there(settings, "Milvus Lite", "vectors.uri to a Milvus server")
-    token_env = settings.vectors.token_env
     store: VectorStore = registry.load("vectorstores", settings.vectors.kind)(
         uri=settings.vector_uri,
-        token=os.environ.get(token_env, "") if token_env else "",
+        token=settings.vectors.token,
         embedded=settings.embedded_vectors,
     )
     return store
