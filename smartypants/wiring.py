@@ -39,7 +39,7 @@ from smartypants.protocols import (
 from smartypants.providers.building import remote_embedder, routed_llm
 from smartypants.providers.routed_llm import RoutedLLM
 from smartypants.providers.usage import NoteUsage, log_usage
-from smartypants.safety.policy import Safety
+from smartypants.safety.choosing import CollectionSafety
 from smartypants.settings import Settings
 from smartypants.tokenizing import TextTokenizer
 
@@ -304,6 +304,6 @@ def prompt_window(settings: Settings) -> Window:
     return Window(settings.llm.max_model_len, token_counter(settings))
 
 
-def make_safety(settings: Settings) -> Safety:
+def make_safety(settings: Settings, engine: Engine) -> CollectionSafety:
     """Raises `PluginNotFound` for an unknown detector."""
-    return Safety(settings.safety)
+    return CollectionSafety(engine, settings.safety)

@@ -34,6 +34,7 @@ from smartypants.api import (
     problems,
     prompts,
     recipes,
+    safety,
     search,
     uploads,
 )
@@ -41,9 +42,9 @@ from smartypants.api.authentication import Authenticate
 from smartypants.api.metrics import Metrics
 from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
 from smartypants.api.routing import AnyRoute, starlette_routes
+from smartypants.api.security_headers import SecurityHeaders
 from smartypants.api.services import Services
 from smartypants.auth.authenticating import Authenticator
-from smartypants.api.security_headers import SecurityHeaders
 from smartypants.auth.exposure import WARNING
 from smartypants.errors import SmartyPantsError
 
@@ -58,8 +59,9 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *history.ROUTES,
     *jobs.ROUTES,
     *collections.ROUTES,
-    *recipes.ROUTES,
     *export.ROUTES,
+    *recipes.ROUTES,
+    *safety.ROUTES,
     *prompts.ROUTES,
     *chat.ROUTES,
     *embeddings.ROUTES,
@@ -87,15 +89,15 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     app = Starlette(
         routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
         middleware=[
-            Middleware(RequestContext, echoed=request_id_echoed),
-            Middleware(Measure, metrics=metrics),
-            Middleware(CatchErrors),
-            Middleware(Authenticate, authenticator=authenticator),
             Middleware(
                 SecurityHeaders,
                 auth=services.settings.auth,
                 chosen=services.settings.http.headers,
             ),
+            Middleware(RequestContext, echoed=request_id_echoed),
+            Middleware(Measure, metrics=metrics),
+            Middleware(CatchErrors),
+            Middleware(Authenticate, authenticator=authenticator),
             Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),
         ],
         exception_handlers={
