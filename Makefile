@@ -13,7 +13,7 @@ EXTRA ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend $(if $(filter gpu,$(EXTRA)),auto,cpu))
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_LINK_MODE=hardlink $(BIN)/uv
 
-.PHONY: help install demo run stop servers test lint format bench docs clean
+.PHONY: help install demo run stop servers test lint audit format bench docs clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ lint: install ## Formatting, lint, types and import rules.
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: install ## Advisories, yanked releases, licences and ranges of what is installed.
+	@$(BIN)/python .ci/audit.py
 
 format: install ## Format the code.
 	@$(BIN)/ruff format .

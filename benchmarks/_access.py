@@ -104,7 +104,7 @@ class World:
         chunks = [
             Chunk(item.id, item.version, 0, text, 0, len(text))
             for item in good
-            for text in (f"The budget of {item.name} is {len(item.name)} million.",)
+            for text in (f"The budget of {item.name} is {len(item.name)} million: {item.word}.",)
         ]
         rows = [self._acl_id(item.principals) for item in good]
         ones = np.full((len(chunks), DIMENSION), 0.5, dtype=np.float32)
@@ -189,14 +189,18 @@ class World:
         for route, shown, items in self._asked(user):
             for item in items:
                 right = self._right(user, item, route)
-                verdicts.note(user, item, route, shown=item.id in shown, right=right)
+                verdicts.note(user, item.name, route, shown=item.id in shown, right=right)
+        for route, name, shown_count, right_count in self._counted(user):
+            verdicts.note(user, name, route, shown=shown_count, right=right_count)
 
     def _right(self, user: str, item: Item, route: str) -> bool:
         company = self.company
         if not company.may_read(user, item):
             return False
-        if route in ("search", "answers", "answers streamed"):
+        if route in _OF_INDEXED:
             return not item.failed
+        if route == "export":
+            return not item.failed and company.edits(user, item.collection)
         return route != "job" or (item.failed and company.edits(user, item.collection))
 
     def _asked(self, user: str) -> Iterator[tuple[str, set[str], list[Item]]]:
@@ -217,6 +221,14 @@ class World:
             yield "answers streamed", {item.id for item in every if item.id in streamed}, items
             job = self.get(user, f"/v1/jobs/{self.jobs[collection]}").text
             yield "job", {item.id for item in every if item.id in job or item.name in job}, items
+            asked = {"question": "What is the budget?", "collection": collection, "search": True}
+            prompt = self.post(user, "/v1/prompts/answer/preview", asked).text
+            told = {item.id for item in items if item.word in prompt}
+            # It has room for a few: nobody can say which of those that may be shown.
+            others = [i for i in items if i.id in told or not self._right(user, i, "preview")]
+            yield "preview", told, others
+            exported = self.get(user, f"/v1/collections/{collection}/export").text
+            yield "export", {item.id for item in every if item.id in exported}, items
             sought = {"collection": collection, "limit": 500}
             listed = self.get(user, "/v1/documents", **sought).json().get("documents", ())
             yield "list", {row["id"] for row in listed}, items
@@ -233,9 +245,45 @@ class World:
                         if other.version == item.version and not other.failed and not item.failed
                     ]
                     yield "related", rows, [other for other in same if other.id != item.id]
+            meant = _search(item.collection) | {"query": f"the {_misspelt(item.word)}"}
+            meant["options"] = {"collapse": False, "spelling": True}
+            made = self.post(user, "/v1/search", meant).json().get("understood")
+            offered = made is not None and item.word in made["text"]
+            yield "spelling", {item.id} if offered else set(), [item]
             verdict = {"query": "x", "collection": item.collection, "document_id": item.id}
             sent = self.post(user, "/v1/feedback", verdict | {"relevant": True})
             yield "feedback", {item.id} if sent.status_code == 201 else set(), [item]
+
+    def _counted(self, user: str) -> Iterator[tuple[str, str, int, int]]:
+        """What tells of documents by their number, and of jobs."""
+        company = self.company
+        listed = self.get(user, "/v1/collections").json().get("collections", ())
+        jobs_listed = self.get(user, "/v1/jobs").text
+        for collection in COLLECTIONS:
+            edits = company.edits(user, collection)
+            items = [item for item in company.items.values() if item.collection == collection]
+            mine = [item for item in items if edits or company.may_read(user, item)]
+            failed = sum(item.failed for item in mine)
+            right = {"indexed": len(mine) - failed, "failed": failed, "pending": 0}
+            got = self.get(user, f"/v1/collections/{collection}").json()
+            for row in (got, *(row for row in listed if row["name"] == collection)):
+                counts = row.get("documents", {}) | {"chunks": row.get("chunks", 0)}
+                for name, count in (right | {"chunks": right["indexed"]}).items():
+                    yield "collections", f"{collection} {name}", counts.get(name, 0), count
+            job_id = self.jobs[collection]
+            yield "jobs", collection, job_id in jobs_listed, edits
+            if not edits:  # to others it is shown until it ends
+                events = self.get(user, f"/v1/jobs/{job_id}/events").status_code
+                yield "job events", collection, events == 200, False
+
+
+_OF_INDEXED = ("search", "answers", "answers streamed", "preview", "spelling")
+
+
+def _misspelt(word: str) -> str:
+    """With two neighbours swapped."""
+    place = next(n for n in range(4, len(word)) if word[n] != word[n + 1])
+    return f"{word[:place]}{word[place + 1]}{word[place]}{word[place + 2 :]}"
 
 
 def _by_id(item: Item) -> str:

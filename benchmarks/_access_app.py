@@ -16,8 +16,9 @@ from smartypants.caching.keys import Models, search_key
 from smartypants.caching.results import ResultCache
 from smartypants.caching.store import MemoryStore
 from smartypants.ledger import collections
-from smartypants.processing import process
+from smartypants.processing import Helpers, process
 from smartypants.protocols import Vectors, VectorStore
+from smartypants.querying.vocabulary import Vocabularies, Vocabulary, build
 from smartypants.retrieving import legs_of, retrieve
 from smartypants.settings import Settings
 from smartypants.types import AnswerEvent, Delta, Message, Query, SamplingParams, SearchResult
@@ -42,6 +43,23 @@ def services(settings: Settings, engine: Engine, vectors: VectorStore) -> Servic
     )
 
 
+class FreshVocabularies(Vocabularies):
+    """Made at once, and anew for each epoch: the model knows nothing of what is outdated."""
+
+    def __init__(self, vectors: VectorStore) -> None:
+        super().__init__(vectors)
+        self._store = vectors
+        self._made: dict[str, tuple[int, Vocabulary]] = {}
+
+    def of(self, physical: str, epoch: int) -> Vocabulary:
+        known = self._made.get(physical)
+        if known is None or known[0] != epoch:
+            scanned = self._store.scan(physical)
+            texts = ([(row.chunk.text, row.acl_id) for row in batch] for batch in scanned)
+            known = self._made[physical] = (epoch, build(texts))
+        return known[1]
+
+
 class Searching:
     """Search and answers in this process: the plan, the cache, the store, the ledger."""
 
@@ -49,6 +67,7 @@ class Searching:
         self._settings = settings
         self._engine = engine
         self._legs = legs_of(vectors, _embed)
+        self._helpers = Helpers(vectors=vectors, vocabularies=FreshVocabularies(vectors))
         self._cache = ResultCache(
             MemoryStore(max_bytes=2**24, ttl_s=3600),
             standing=self._standing,
@@ -59,7 +78,9 @@ class Searching:
         return await asyncio.to_thread(collections.standing, self._engine, name)
 
     async def search(self, query: Query) -> SearchResult:
-        plan = await process(query, engine=self._engine, settings=self._settings)
+        plan = await process(
+            query, engine=self._engine, settings=self._settings, helpers=self._helpers
+        )
 
         async def find() -> SearchResult:
             return await retrieve(plan, self._legs, engine=self._engine, limit=plan.depth)

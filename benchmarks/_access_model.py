@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -19,6 +20,12 @@ class Item:
     principals: frozenset[str]
     failed: bool
     version: str
+
+    @property
+    def word(self) -> str:
+        """That no other document has."""
+        digest = hashlib.blake2b(self.id.encode(), digest_size=14).digest()
+        return "".join(chr(ord("a") + byte % 26) for byte in digest)
 
 
 @dataclass(slots=True)
@@ -62,10 +69,12 @@ class Verdicts:
     leaks: list[tuple[str, str, str]] = field(default_factory=list)
     false_denials: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def note(self, user: str, item: Item, route: str, *, shown: bool, right: bool) -> None:
+    def note(self, user: str, name: str, route: str, *, shown: int, right: int) -> None:
+        """Of a document or what else has this name: whether it was shown, or how much of it."""
         self.triples[route] += 1
         if shown != right:
-            (self.leaks if shown else self.false_denials).append((user, item.name, route))
+            wrong = self.leaks if shown > right else self.false_denials
+            wrong.append((user, name, route))
 
     @property
     def total(self) -> int:

@@ -17,7 +17,7 @@ from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
 from smartypants.auth.exposure import WARNING, check_exposure
-from smartypants.cli import access, inspect, keys, ledger, prompts, query, recipe, transfer
+from smartypants.cli import access, inspect, keys, ledger, prompts, query, recipe, safety, transfer
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.cli.tune import tune
@@ -44,6 +44,7 @@ app.command()(inspect.status)
 app.command()(inspect.doctor)
 app.command()(tune)
 app.add_typer(recipe.app)
+app.add_typer(safety.app)
 app.add_typer(prompts.app)
 app.add_typer(ledger.app)
 app.add_typer(keys.app)

@@ -28,6 +28,7 @@ from smartypants.prompts.kinds import Kind
 from smartypants.prompts.template import Prompt
 from smartypants.protocols import Vectors
 from smartypants.providers.usage import UsageCounters
+from smartypants.safety.policy import Safety
 from smartypants.settings import Settings
 from smartypants.types import (
     Answer,
@@ -61,7 +62,7 @@ class Graph:
         self._prompts = ActivePrompts(self._engine)
         self._cache = self._open_cache()
         self._count_tokens = wiring.token_counter(settings)
-        self._safety = wiring.make_safety(settings)
+        self._safety = wiring.make_safety(settings, self._engine)
         self._searching = Searching(settings, handles, self._vectors, self._cache, self._models)
         chosen = settings.serve
         self._generations = Gate(chosen.generation_places, most_waiting=chosen.most_waiting)
@@ -112,12 +113,13 @@ class Graph:
         """A cited answer, streamed; one that was given before, where nothing changed since."""
         plan = await self._searching.plan(request.query)
         settings = self._settings.answers
+        safety = await asyncio.to_thread(self._safety.of, plan.query.collection)
         prompt: Prompt | None = None
         if request.mode == "generated":
             prompt = await asyncio.to_thread(self._prompts.choose, Kind.ANSWER, plan.query)
 
         def make() -> AsyncGenerator[AnswerEvent, None]:
-            return self._answer(plan, request, prompt)
+            return self._answer(plan, request, prompt, safety)
 
         if self._cache is None or not repeatable(request.sampling, mode=request.mode):
             events = make()
@@ -127,9 +129,7 @@ class Graph:
                 request.sampling,
                 self._models,
                 mode=request.mode,
-                prompt=stable_id(
-                    prompt.told if prompt else "", self._settings.safety.model_dump_json()
-                ),
+                prompt=stable_id(prompt.told if prompt else "", safety.settings.model_dump_json()),
                 settings=settings,
             )
             events = self._cache.answer(plan, key, make)
@@ -141,7 +141,7 @@ class Graph:
                 yield event
 
     def _answer(
-        self, plan: SearchPlan, request: AnswerRequest, prompt: Prompt | None
+        self, plan: SearchPlan, request: AnswerRequest, prompt: Prompt | None, safety: Safety
     ) -> AsyncGenerator[AnswerEvent, None]:
         async def search(_: Query) -> SearchResult:
             return await self._searching.planned(plan)
@@ -164,14 +164,16 @@ class Graph:
             count_tokens=self._count_tokens,
             prompt=prompt,
             window_tokens=self._settings.llm.max_model_len,
-            safety=self._safety,
+            safety=safety,
         )
 
     def chat(
         self, messages: Sequence[Message], sampling: SamplingParams, request_id: str
     ) -> AsyncGenerator[Delta, None]:
         """What the LLM says without any documents, processed like an answer."""
-        return self._safety.response().process(self.generate(messages, sampling, request_id))
+        return self._safety.everywhere.response().process(
+            self.generate(messages, sampling, request_id)
+        )
 
     async def generate(
         self,

@@ -185,7 +185,7 @@ def _vector_port(settings: Settings) -> str:
 def _free(port: int, name: str, host: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
-        if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:
+        if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:  # noqa: S104 - compared, not listened on
             variable = f"SMARTYPANTS_{name.upper().replace('.', '__')}"
             raise PortTaken(
                 f"Port {port} is in use.", f"End what uses it, or set {name} ({variable})."

@@ -31,4 +31,4 @@ def command_that_dies_with_us(*command: str) -> list[str]:
 if __name__ == "__main__":
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - a list of arguments is what is wanted

@@ -81,7 +81,7 @@ def require_running(settings: Settings) -> Runtime:
 
 def url(settings: Settings) -> str:
     host = settings.http.host
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{settings.http.port}"
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{settings.http.port}"  # noqa: S104 - compared, not listened on
 
 
 def _held(settings: Settings) -> bool:

@@ -77,7 +77,7 @@ def load_tokenizer(file: str | None) -> Tokenizer:
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
     if file is None:
-        tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+        tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))  # noqa: S106 - a token of a text
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_ESTIMATE), "isolated")
         return tokenizer
     tokenizer = Tokenizer.from_file(file)

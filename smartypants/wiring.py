@@ -39,7 +39,7 @@ from smartypants.protocols import (
 from smartypants.providers.building import remote_embedder, routed_llm
 from smartypants.providers.routed_llm import RoutedLLM
 from smartypants.providers.usage import NoteUsage, log_usage
-from smartypants.safety.policy import Safety
+from smartypants.safety.choosing import CollectionSafety
 from smartypants.settings import Settings
 from smartypants.tokenizing import TextTokenizer
 
@@ -88,10 +88,9 @@ def open_vectors(settings: Settings) -> VectorStore:
     """Raises `SetupError` for the embedded server on another machine."""
     if settings.embedded_vectors:
         _only_there(settings, "Milvus Lite", "vectors.uri to a Milvus server")
-    token_env = settings.vectors.token_env
     store: VectorStore = registry.load("vectorstores", settings.vectors.kind)(
         uri=settings.vector_uri,
-        token=os.environ.get(token_env, "") if token_env else "",
+        token=settings.vectors.token,
         embedded=settings.embedded_vectors,
     )
     return store
@@ -305,6 +304,6 @@ def prompt_window(settings: Settings) -> Window:
     return Window(settings.llm.max_model_len, token_counter(settings))
 
 
-def make_safety(settings: Settings) -> Safety:
+def make_safety(settings: Settings, engine: Engine) -> CollectionSafety:
     """Raises `PluginNotFound` for an unknown detector."""
-    return Safety(settings.safety)
+    return CollectionSafety(engine, settings.safety)

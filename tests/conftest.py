@@ -20,7 +20,7 @@ from smartypants.vectorstores.milvus import MilvusVectorStore
 from tests.servers.postgres import PostgresServer, postgres_server
 from tests.servers.redis import RedisServer, redis_server
 
-pytest_plugins = ["tests.servers.stores"]
+pytest_plugins = ["pytester", "tests.emissions", "tests.servers.stores"]
 
 HEAVY = (
     "tests/actors/",

@@ -260,7 +260,7 @@ def test_nothing_unclean_comes_out(evil: IsolatedExtractor) -> None:
 
 
 def test_secrets_stay_with_us(evil: IsolatedExtractor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-aws-alone")
     names = evil.extract(b"environment", name="a.txt").text.split()
     assert "PATH" in names
     assert "AWS_SECRET_ACCESS_KEY" not in names

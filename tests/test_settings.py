@@ -117,6 +117,21 @@ def test_ledgers_without_a_password(url: str) -> None:
     assert Settings(ledger={"url": url, "password": "env:NAME"}).ledger_url == url
 
 
+def test_token_of_the_vector_store_is_a_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings(vectors={"token": "env:MILVUS_TOKEN"}).vectors.token == "env:MILVUS_TOKEN"
+    for wrong, said in (
+        ({"token": "TOPSECRET"}, "give a reference"),
+        ({"token_env": "MILVUS_TOKEN"}, "write token: env:NAME instead"),
+        ({"uri": "https://root:TOPSECRET@milvus:19530"}, "refer to it in vectors.token"),
+    ):
+        with pytest.raises(ValidationError, match=said) as caught:
+            Settings(vectors=wrong)
+        assert "TOPSECRET" not in str(caught.value)
+    monkeypatch.setenv("SMARTYPANTS_VECTORS__TOKEN_ENV", "MILVUS_TOKEN")
+    with pytest.raises(ValidationError, match="write token: env:NAME instead"):
+        Settings()
+
+
 def test_frozen() -> None:
     settings = Settings()
     with pytest.raises(ValidationError, match="frozen"):

@@ -35,7 +35,7 @@ def test_source_that_is_none() -> None:
     with pytest.raises(PluginNotFound, match="abfs, file, gs, s3"):
         storage.source("ftp://host/x")
     with pytest.raises(InvalidRequest, match="carries credentials"):
-        storage.source("s3://key:secret@bucket")
+        storage.source("s3://key:TOPSECRET@bucket")
 
 
 @pytest.mark.integration

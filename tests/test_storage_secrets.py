@@ -18,10 +18,11 @@ from smartypants.options.serving import LogSettings
 from smartypants.settings import Settings
 from smartypants.telemetry import configure_logs
 from smartypants.types import DocumentRef
+from tests.canaries import canary
 from tests.servers import faults
 from tests.servers.stores import ACCOUNT, options
 
-SAS = "sv=2024-08-04&ss=b&srt=co&sp=rl&se=2099-01-01&sig=c2lnbmF0dXJlIG9mIHRlc3Q%3D"
+SAS = f"sv=2024-08-04&ss=b&srt=co&sp=rl&se=2099-01-01&sig={canary('c2lnbmF0dXJlIG9mIHRlc3Q')}%3D"
 FAULTS = {
     "absent": faults.absent,
     "denying": lambda: faults.answering(403),

@@ -21,6 +21,7 @@ from smartypants.api import (
     docs,
     documents,
     embeddings,
+    export,
     feedback,
     grants,
     health,
@@ -33,6 +34,7 @@ from smartypants.api import (
     problems,
     prompts,
     recipes,
+    safety,
     search,
     uploads,
 )
@@ -40,6 +42,7 @@ from smartypants.api.authentication import Authenticate
 from smartypants.api.metrics import Metrics
 from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
 from smartypants.api.routing import AnyRoute, starlette_routes
+from smartypants.api.security_headers import SecurityHeaders
 from smartypants.api.services import Services
 from smartypants.auth.authenticating import Authenticator
 from smartypants.auth.exposure import WARNING
@@ -56,7 +59,9 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *history.ROUTES,
     *jobs.ROUTES,
     *collections.ROUTES,
+    *export.ROUTES,
     *recipes.ROUTES,
+    *safety.ROUTES,
     *prompts.ROUTES,
     *chat.ROUTES,
     *embeddings.ROUTES,
@@ -84,6 +89,11 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     app = Starlette(
         routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
         middleware=[
+            Middleware(
+                SecurityHeaders,
+                auth=services.settings.auth,
+                chosen=services.settings.http.headers,
+            ),
             Middleware(RequestContext, echoed=request_id_echoed),
             Middleware(Measure, metrics=metrics),
             Middleware(CatchErrors),

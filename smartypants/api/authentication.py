@@ -9,7 +9,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from smartypants.api import context
 from smartypants.auth.authenticating import Authenticator
-from smartypants.auth.browsers import SAFE_METHODS, Site, check_csrf, check_origin, cookies
+from smartypants.auth.browsers import (
+    SAFE_METHODS,
+    Site,
+    check_csrf,
+    check_host,
+    check_origin,
+    cookies,
+)
 from smartypants.auth.callers import Caller
 from smartypants.errors import SmartyPantsError
 
@@ -30,7 +37,8 @@ def sent(connection: HTTPConnection, site: Site) -> Sent:
 class Authenticate:
     """Resolves the caller, or notes why it can't; a route that needs one says so.
 
-    A session's requests that change something have to come from our own pages.
+    A browser's requests that change something have to come from our own pages, where the browser
+    itself is what is trusted: those of a session, and in open mode all.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
@@ -47,11 +55,16 @@ class Authenticate:
         await self.app(scope, receive, send)
 
     async def _caller(self, connection: HTTPConnection) -> Caller | None:
-        site = context.site(connection, self.authenticator.settings)
+        auth = self.authenticator.settings
+        site = context.site(connection, auth)
         caller = await self.authenticator.caller(sent(connection, site))
-        if caller is not None and caller.how == "session":
-            if connection.scope["type"] == "websocket":
-                check_origin(site, connection.headers)  # browsers send no header of ours there
-            elif connection.scope["method"] not in SAFE_METHODS:
-                check_csrf(caller, site, connection.headers)
+        if caller is None or caller.how not in ("session", "open"):
+            return caller
+        if caller.how == "open":
+            check_host(connection.headers.get("Host", ""), auth.public_url)
+        socket = connection.scope["type"] == "websocket"
+        if socket or connection.scope["method"] not in SAFE_METHODS:
+            check_origin(site, connection.headers)
+            if caller.how == "session" and not socket:  # browsers send no header of ours there
+                check_csrf(caller, connection.headers)
         return caller

@@ -153,7 +153,7 @@ async def _list(call: Call[None, DocumentsQuery]) -> DocumentList:
     )
 
 
-def _text(blobs: BlobStore, row: documents.Document) -> str | None:
+def text_of(blobs: BlobStore, row: documents.Document) -> str | None:
     if row.indexed_version is None:
         return None
     try:
@@ -165,7 +165,7 @@ def _text(blobs: BlobStore, row: documents.Document) -> str | None:
 async def _get(call: Call[None, DocumentQuery]) -> DocumentWithText:
     def read() -> DocumentWithText:
         row = access.document(call.services.engine, call.params.document_id, call.caller)
-        text = _text(call.services.blobs, row) if call.params.include == "text" else None
+        text = text_of(call.services.blobs, row) if call.params.include == "text" else None
         return DocumentWithText(**describe(row).model_dump(), text=text)
 
     return await anyio.to_thread.run_sync(read)

@@ -159,7 +159,7 @@ async def _logout(call: Call[None, NoParams]) -> Response:
 
 
 def _redirect(url: str) -> Response:
-    return RedirectResponse(url, status_code=303, headers={"Cache-Control": "no-store"})
+    return RedirectResponse(url, status_code=303)
 
 
 ROUTES: tuple[AnyRoute, ...] = (

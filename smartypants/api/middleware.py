@@ -33,11 +33,8 @@ class RequestContext:
         request_id = context.set_request_id(scope)
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if not self.echoed:
-                    headers[context.REQUEST_ID] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+            if message["type"] == "http.response.start" and not self.echoed:
+                MutableHeaders(scope=message)[context.REQUEST_ID] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -86,13 +87,9 @@ def cookies(header: str | None) -> Mapping[str, str]:
         return {}
 
 
-def check_csrf(caller: Caller, site: Site, headers: Mapping[str, str]) -> None:
-    """Raises `Forbidden` for an unsafe request of a session that another site may have sent.
-
-    The token is what other sites can't know; browsers that say where a request is from have to
-    say that it is from us.
-    """
-    check_origin(site, headers)
+def check_csrf(caller: Caller, headers: Mapping[str, str]) -> None:
+    """Raises `Forbidden` for an unsafe request of a session that another site may have sent: the
+    token is what other sites can't know."""
     sent = headers.get(CSRF_HEADER, "")
     if caller.csrf_token is None or not same(sent, caller.csrf_token):
         raise Forbidden(
@@ -109,6 +106,27 @@ def check_origin(site: Site, headers: Mapping[str, str]) -> None:
         raise Forbidden(
             "The request is from another site.", "Set auth.public_url if this is the right one."
         )
+
+
+def check_host(host: str, public_url: str | None) -> None:
+    """Raises `Forbidden` for a name that a stranger can point at this machine: a page from there
+    could read what is for everybody on it. Addresses and names without a dot are nobody's."""
+    name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    ours = public_url is not None and name == urlsplit(public_url).hostname
+    if ours or "." not in name or name.endswith(".localhost") or _is_address(name):
+        return
+    raise Forbidden(
+        f"Nobody says who it is here, so {name} may not be its name.",
+        "Set auth.public_url if it is ours, or auth.mode to required.",
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def local_path(given: str | None) -> str:

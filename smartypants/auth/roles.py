@@ -16,6 +16,8 @@ class Permission(StrEnum):
     DOCUMENTS_READ = "documents:read"
     DOCUMENTS_WRITE = "documents:write"
     COLLECTIONS_WRITE = "collections:write"
+    COLLECTIONS_EXPORT = "collections:export"
+    """To take out at once all that one may read there."""
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
     FEEDBACK_WRITE = "feedback:write"
@@ -44,6 +46,7 @@ OF_COLLECTIONS: Final = frozenset(
         Permission.DOCUMENTS_READ,
         Permission.DOCUMENTS_WRITE,
         Permission.COLLECTIONS_WRITE,
+        Permission.COLLECTIONS_EXPORT,
         Permission.JOBS_READ,
         Permission.JOBS_WRITE,
         Permission.FEEDBACK_WRITE,
@@ -63,6 +66,7 @@ _READS: Final = frozenset(
 _EDITS: Final = _READS | {
     Permission.DOCUMENTS_WRITE,
     Permission.COLLECTIONS_WRITE,
+    Permission.COLLECTIONS_EXPORT,
     Permission.JOBS_WRITE,
 }
 _ALL: Final = frozenset(Permission) - {Permission.NOTHING}

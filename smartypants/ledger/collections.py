@@ -16,6 +16,7 @@ from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, Valid
 from smartypants.ledger import acls, grants
 from smartypants.ledger.columns import fit
 from smartypants.ledger.database import lock, reading, snapshot, upsert
+from smartypants.ledger.safety_schema import safety_overrides
 from smartypants.ledger.schema import (
     collections,
     documents,
@@ -200,7 +201,7 @@ def forget(engine: Engine, name: str) -> list[str]:
         connection.execute(delete(jobs).where(jobs.c.collection == name))
         connection.execute(delete(sources).where(sources.c.collection == name))
         connection.execute(delete(recipes).where(recipes.c.collection == name))
-        for table in (prompt_activations, prompts):
+        for table in (prompt_activations, prompts, safety_overrides):
             connection.execute(delete(table).where(table.c.collection == name))
         connection.execute(delete(feedback).where(feedback.c.collection == name))
         connection.execute(delete(collections).where(collections.c.name == name))

@@ -9,9 +9,13 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    StringConstraints,
 )
 
 from smartypants.options.section import Port, Section
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
 
 class HttpSettings(Section):
@@ -24,6 +28,11 @@ class HttpSettings(Section):
         8_000, description="Longest query or question; a longer one answers 422."
     )
     max_top_k: PositiveInt = Field(100, description="Largest `top_k`.")
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict,
+        description="On every answer, in place of ours of the same name; an empty one leaves its "
+        "header out. See docs/security.md.",
+    )
 
 
 class Scaling(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -61,9 +61,24 @@ class VectorSettings(Section):
         description="A Milvus server's URI. Default: an embedded Milvus Lite server in `data_dir`.",
     )
     embedded_port: Port = Field(19530, description="Port of the embedded server, on loopback.")
-    token_env: str | None = Field(
-        None, description="Environment variable that holds the Milvus token."
+    token: Reference | None = Field(
+        None,
+        description="Where Milvus' token is (`USER:PASSWORD` or a key): `env:NAME` or `file:PATH`.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refers_to_the_token(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "token_env" in values:
+            raise ValueError("token_env is no longer known: write token: env:NAME instead")
+        return values
+
+    @field_validator("uri")
+    @classmethod
+    def _without_password(cls, uri: str | None) -> str | None:
+        if uri is not None and has_password(uri):
+            raise ValueError("must not hold a password: refer to it in vectors.token")
+        return uri
 
 
 class SemanticCacheSettings(Section):

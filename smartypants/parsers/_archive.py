@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 from smartypants.errors import DocumentTooLarge, DocumentUnreadable
@@ -15,7 +16,6 @@ MAX_RATIO = 200
 SMALL = 10 * 2**20
 """Members below this size may be packed as tightly as they like."""
 
-_XML = (".xml", ".rels", ".opf", ".ncx")
 _PIECE = 4_096
 
 
@@ -41,16 +41,17 @@ def open_archive(data: bytes, *, name: str) -> zipfile.ZipFile:
                     f"{name} looks like a decompression bomb: {member.filename} unpacks "
                     f"{member.compress_size} bytes to {member.file_size}."
                 )
-            if member.filename.endswith(_XML) and _declares_entities(archive, member):
-                raise DocumentUnreadable(
-                    f"{name} declares XML entities in {member.filename}.",
-                    "Save the document again with an office program.",
-                )
+            _refuse_entities(archive, member)  # any member can be XML: others name it
     except DAMAGED as exc:
         raise DocumentUnreadable(
             f"{name} is a damaged archive: {exc}.", "Save the document again."
         ) from exc
     return archive
+
+
+def read_xml(archive: zipfile.ZipFile, member: str) -> ElementTree.Element:
+    """The root of a member. Raises `KeyError` if it is not there, or `ElementTree.ParseError`."""
+    return ElementTree.fromstring(archive.read(member))  # noqa: S314 - no member has entities
 
 
 class _Declared(Exception):
@@ -61,8 +62,8 @@ class _Begun(Exception):
     pass
 
 
-def _declares_entities(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Whether there is an entity declaration, in any encoding; read to the first element only."""
+def _refuse_entities(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """In any encoding; read to the first element only. Raises `DocumentUnreadable`."""
 
     def declared(*_: object) -> None:
         raise _Declared
@@ -78,7 +79,9 @@ def _declares_entities(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> boo
             while piece := stream.read(_PIECE):
                 parser.Parse(piece)
     except _Declared:
-        return True
+        raise DocumentUnreadable(
+            f"{member.filename} declares XML entities.",
+            "Save the document again with an office program.",
+        ) from None
     except (_Begun, expat.ExpatError):
         pass  # what is no XML is for the parser to refuse
-    return False

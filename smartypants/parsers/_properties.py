@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from smartypants.attributes import instant
 from smartypants.media_types import DAMAGED
+from smartypants.parsers._archive import read_xml
 
 _CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 _DATES = {
@@ -21,7 +22,7 @@ _PROGRAMS = frozenset({"openpyxl", "python-docx", "microsoft office user", "unkn
 def properties(archive: zipfile.ZipFile) -> dict[str, str]:
     """`author`, `created` and `modified` (ISO 8601), where they are there."""
     try:
-        root = ElementTree.fromstring(archive.read("docProps/core.xml"))
+        root = read_xml(archive, "docProps/core.xml")
     except (KeyError, ElementTree.ParseError, *DAMAGED):
         return {}
     dates = {key: iso(root.findtext(tag) or "") for key, tag in _DATES.items()}

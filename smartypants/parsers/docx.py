@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from smartypants.errors import DocumentUnreadable
 from smartypants.media_types import DAMAGED, DOCX
 from smartypants.parsers import _markdown
-from smartypants.parsers._archive import open_archive
+from smartypants.parsers._archive import open_archive, read_xml
 from smartypants.parsers._properties import properties
 from smartypants.types import ParsedDocument
 
@@ -53,7 +53,7 @@ class DocxParser:
 
 def _title(archive: zipfile.ZipFile) -> str | None:
     try:
-        root = ElementTree.fromstring(archive.read("docProps/core.xml"))
+        root = read_xml(archive, "docProps/core.xml")
     except (KeyError, ElementTree.ParseError, *DAMAGED):
         return None
     return (root.findtext(_TITLE) or "").strip() or None

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from smartypants.errors import DocumentUnreadable
 from smartypants.media_types import DAMAGED, EPUB
 from smartypants.parsers import _markdown
-from smartypants.parsers._archive import open_archive
+from smartypants.parsers._archive import open_archive, read_xml
 from smartypants.types import ParsedDocument
 
 
@@ -24,7 +24,7 @@ class EpubParser:
         with open_archive(data, name=name) as archive:
             try:
                 package_path = _package_path(archive)
-                package = ElementTree.fromstring(archive.read(package_path))
+                package = read_xml(archive, package_path)
                 folder = posixpath.dirname(package_path)
                 text, marks = _markdown.join(_chapters(archive, package, folder))
             except (KeyError, StopIteration, ElementTree.ParseError, *DAMAGED) as exc:
@@ -36,7 +36,7 @@ class EpubParser:
 
 
 def _package_path(archive: zipfile.ZipFile) -> str:
-    container = ElementTree.fromstring(archive.read("META-INF/container.xml"))
+    container = read_xml(archive, "META-INF/container.xml")
     return next(e for e in container.iter() if _tag(e) == "rootfile").attrib["full-path"]
 
 

@@ -44,4 +44,4 @@ class RetryBudget:
 def pause_s(retry: int, *, first_s: float, longest_s: float) -> float:
     """Before the retry of this number, from 1: any time up to one that doubles (full jitter),
     so that those who failed together do not come back together."""
-    return random.uniform(0.0, min(first_s * 2 ** (retry - 1), longest_s))
+    return random.uniform(0.0, min(first_s * 2 ** (retry - 1), longest_s))  # noqa: S311 - no secret

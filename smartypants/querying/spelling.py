@@ -57,7 +57,8 @@ def correct(
 
 def nearest(word: str, vocabulary: Vocabulary, allowed: frozenset[int]) -> str | None:
     """The readable word with the fewest edits; of several the one with the same first letter,
-    then the most frequent.
+    then the one that is most frequent in readable documents, then by the alphabet: the order in
+    which documents came says something of those that are not readable.
 
     An edit inserts, deletes or replaces a letter, or swaps two neighbours (optimal string
     alignment distance).
@@ -66,8 +67,7 @@ def nearest(word: str, vocabulary: Vocabulary, allowed: frozenset[int]) -> str |
     from rapidfuzz.distance import OSA
 
     most = 2 if len(word) >= TWO_EDITS else 1
-    best: tuple[float, bool, int] | None = None
-    found: str | None = None
+    best: tuple[float, bool, int, str] | None = None
     for length in range(len(word) - most, len(word) + most + 1):
         near = process.extract(
             word,
@@ -79,10 +79,11 @@ def nearest(word: str, vocabulary: Vocabulary, allowed: frozenset[int]) -> str |
         for other, distance, _ in near:
             if not vocabulary.readable(other, allowed):
                 continue
-            rank = (distance, other[0] != word[0], -vocabulary.counts[other])
+            often = vocabulary.frequency(other, allowed)
+            rank = (distance, other[0] != word[0], -often, other)
             if best is None or rank < best:
-                best, found = rank, other
-    return found
+                best = rank
+    return None if best is None else best[3]
 
 
 def _correctable(word: str) -> bool:

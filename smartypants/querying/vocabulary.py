@@ -1,7 +1,8 @@
 """The words that a collection's documents have, for spelling; built in the background.
 
-It is read from the vector store, so that it works with any, and holds for each word the ACLs of
-its documents: nobody is offered a word that only documents of others have.
+It is read from the vector store, so that it works with any, and counts each word by the ACLs of
+its documents: nobody is offered a word that only documents of others have, and what others have
+does not decide which of two words is offered.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 import threading
 import time
 import unicodedata
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,7 +25,9 @@ log = structlog.get_logger(__name__)
 
 MIN_LETTERS, MAX_LETTERS = 4, 30
 MAX_WORDS = 300_000
-"""About 60 MB. The words that come first stay; corrections to others are not made then."""
+"""About 100 MB. The words that come first stay; corrections to others are not made then."""
+MAX_COUNTS = 1_000_000
+"""Of words by ACLs. Beyond, a word is not offered to readers of yet other ACLs."""
 MAX_CHUNKS = 500_000
 MAX_COLLECTIONS = 16
 REBUILD_S = 60.0
@@ -52,39 +55,43 @@ def words(text: str) -> set[str]:
 
 @dataclass(slots=True)
 class Vocabulary:
-    """`counts`: in how many chunks a word stands; `acl_ids`: those of its documents."""
+    """`counts`: in how many chunks a word stands, by the ACLs of their documents."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    acl_ids: dict[str, frozenset[int]] = field(default_factory=dict)
+    counts: dict[str, dict[int, int]] = field(default_factory=dict)
     by_length: dict[int, list[str]] = field(default_factory=dict)
+    size: int = 0
 
-    def add(self, text: str, acl_id: int, interned: dict[frozenset[int], frozenset[int]]) -> None:
-        """`interned` holds every set of ACLs once."""
+    def add(self, text: str, acl_id: int) -> None:
         for word in words(text):
-            known = self.acl_ids.get(word)
+            known = self.counts.get(word)
             if known is None:
-                if len(self.acl_ids) >= MAX_WORDS:
+                if len(self.counts) >= MAX_WORDS:
                     continue
                 self.by_length.setdefault(len(word), []).append(word)
-                known = frozenset()
-            self.counts[word] += 1
+                known = self.counts[word] = {}
             if acl_id not in known:
-                more = known | {acl_id}
-                self.acl_ids[word] = interned.setdefault(more, more)
+                if self.size >= MAX_COUNTS:
+                    continue
+                self.size += 1
+            known[acl_id] = known.get(acl_id, 0) + 1
 
     def readable(self, word: str, acl_ids: frozenset[int]) -> bool:
         """Whether a document with one of these ACLs has the word."""
-        return not acl_ids.isdisjoint(self.acl_ids.get(word, ()))
+        return not acl_ids.isdisjoint(self.counts.get(word, ()))
+
+    def frequency(self, word: str, acl_ids: frozenset[int]) -> int:
+        """In how many chunks with one of these ACLs the word stands."""
+        known = self.counts.get(word, {})
+        return sum(count for acl_id, count in known.items() if acl_id in acl_ids)
 
 
 def build(texts: Iterable[Sequence[tuple[str, int]]], *, nap_s: float = 0.0) -> Vocabulary:
     """Of batches of texts with their ACLs, with a pause after each batch."""
     found = Vocabulary()
-    interned: dict[frozenset[int], frozenset[int]] = {}
     chunks = 0
     for batch in texts:
         for text, acl_id in batch:
-            found.add(text, acl_id, interned)
+            found.add(text, acl_id)
         chunks += len(batch)
         if chunks >= MAX_CHUNKS:
             break

@@ -31,7 +31,7 @@ class Safety:
 
     def __init__(self, settings: SafetySettings) -> None:
         """Raises `PluginNotFound` for an unknown detector."""
-        self._settings = settings
+        self.settings = settings
         chosen = settings.injection
         detector: InjectionDetector = registry.load("safety.injection", chosen.detector)()
         self._detector = detector
@@ -42,7 +42,7 @@ class Safety:
 
     async def screened(self, hits: Sequence[SearchHit]) -> list[SearchHit]:
         """The hits, with a flag on those that seem to instruct a language model."""
-        if self._settings.injection.detector == "none":
+        if self.settings.injection.detector == "none":
             return list(hits)
         return await asyncio.to_thread(lambda: [self._screened(hit) for hit in hits])
 
@@ -52,18 +52,18 @@ class Safety:
 
     def usable(self, hits: Sequence[SearchHit]) -> list[SearchHit]:
         """Those that an answer may be made of."""
-        if self._settings.injection.policy != "drop":
+        if self.settings.injection.policy != "drop":
             return list(hits)
         return [hit for hit in hits if SUSPECTED not in hit.flags]
 
     def contained(self, hits: Sequence[SearchHit]) -> list[SearchHit]:
         """The hits as the prompt is to show them."""
-        return containment.contained(hits, quote=self._settings.injection.policy == "quote")
+        return containment.contained(hits, quote=self.settings.injection.policy == "quote")
 
     def response(self) -> ResponseProcessor:
         """For one text."""
         findings = Findings()
-        chosen = self._settings
+        chosen = self.settings
         repetition = RepetitionStream(chosen.max_repeats) if chosen.max_repeats else None
         streams: list[TextStream] = [
             RuleStream(INVISIBLE, findings),

@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 
 from smartypants import texts
 from smartypants.errors import Conflict, NotFound
-from smartypants.ledger import acls, collections, documents, listing, recipes, relations, versions
+from smartypants.ledger import acls, collections, documents, listing, relations, versions
 from smartypants.ledger.documents import Document
 from smartypants.protocols import BlobStore, VectorStore
-from smartypants.transfer import manifest, tables
-from smartypants.transfer.manifest import File, Kind, Manifest, RecipeRow, SourceRow
+from smartypants.transfer import belongings, manifest, tables
+from smartypants.transfer.manifest import File, Kind, Manifest, SourceRow
 
 FILE_BYTES = 64 * 2**20
 """About how much of a table is held in memory before it becomes a file."""
@@ -72,6 +72,7 @@ def export_collection(
             writer.add("relations", tables.RELATIONS, _fields(edge), 150)
     chunks = _add_chunks(writer, vectors, found, shown)
     sources = listing.sources_by_id(engine, sorted(source_ids))
+    own = belongings.of(engine, collection)
     whole = Manifest(
         format="smartypants-collection",
         version=1,
@@ -82,20 +83,14 @@ def export_collection(
         documents=len(shown),
         chunks=chunks,
         sources=[SourceRow(id=item.id, kind=item.kind, uri=item.uri) for item in sources],
-        recipe=_recipe(engine, collection),
+        recipe=own.recipe,
+        prompts=own.prompts,
+        safety=own.safety,
         files=writer.close(),
     )
-    # Former versions know no recipes, and read what has none.
+    # Former versions know no prompts, say, and read what has none.
     folder.put(manifest.NAME, whole.model_dump_json(indent=1, exclude_none=True).encode())
     return whole
-
-
-def _recipe(engine: Engine, collection: str) -> RecipeRow | None:
-    own = recipes.active(engine, collection)
-    if own is None:
-        return None
-    evidence = None if own.evidence is None else dict(own.evidence)
-    return RecipeRow(recipe=own.recipe.model_dump(mode="json"), evidence=evidence)
 
 
 def _check_empty(folder: BlobStore) -> None:

@@ -23,11 +23,11 @@ from smartypants.errors import (
     ExportInvalid,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import collections, documents, importing, listing, recipes
+from smartypants.ledger import collections, documents, importing, listing
 from smartypants.ledger.collections import Collection
 from smartypants.ledger.importing import ImportedDocument
 from smartypants.protocols import BlobStore, VectorStore
-from smartypants.transfer import manifest, tables
+from smartypants.transfer import belongings, manifest, tables
 from smartypants.transfer.manifest import Kind, Manifest
 from smartypants.types import DocumentState, stable_id
 
@@ -71,6 +71,7 @@ def import_collection(
             f"The export was embedded with {whole.embedding_model}, not with {embedding_model}.",
             "Set embedder.model to the former; `smartypants reindex` then embeds it anew.",
         )
+    whole.belongings.check()
     for file in whole.files:
         manifest.sealed(folder, file)  # all of them before anything is written
         progress("checked", file.rows)
@@ -123,16 +124,8 @@ class _Import:
         written = self._write_chunks(target, acl_ids)
         self._write_blobs()
         self._commit()
-        self._set_recipe()
+        belongings.give(self._engine, self._name, self._manifest.belongings)
         return Imported(self._name, len(self._documents), self._manifest.chunks, written)
-
-    def _set_recipe(self) -> None:
-        """The export's, unless the collection has got one of its own meanwhile."""
-        exported = self._manifest.recipe
-        if exported is None or recipes.history(self._engine, self._name):
-            return
-        recipe = recipes.readable(exported.recipe)
-        recipes.activate(self._engine, self._name, recipe, evidence=exported.evidence)
 
     def _source_id(self, source_id: str, uri: str) -> str:
         if self._name == self._manifest.collection:

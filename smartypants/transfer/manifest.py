@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from smartypants.errors import ExportInvalid, NotFound
 from smartypants.protocols import BlobStore
+from smartypants.transfer.belongings import Belongings, PromptRow, RecipeRow
 
 NAME = "manifest.json"
 FORMAT = "smartypants-collection"
@@ -39,15 +40,6 @@ class SourceRow(BaseModel):
     uri: str
 
 
-class RecipeRow(BaseModel):
-    """The recipe that searches of the collection use, where it has one of its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    recipe: dict[str, Any]
-    evidence: dict[str, Any] | None = None
-
-
 class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +53,13 @@ class Manifest(BaseModel):
     chunks: int = Field(ge=0)
     sources: list[SourceRow]
     recipe: RecipeRow | None = None
+    prompts: list[PromptRow] | None = None
+    safety: dict[str, Any] | None = None
     files: list[File]
+
+    @property
+    def belongings(self) -> Belongings:
+        return Belongings(recipe=self.recipe, prompts=self.prompts, safety=self.safety)
 
     def of(self, kind: Kind) -> list[File]:
         return [file for file in self.files if file.kind == kind]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from smartypants.attributes import UNKNOWN, Attributes
+from smartypants.credentials import Credential
 from smartypants.errors import FilterNotSupported, SetupError, VectorStoreUnavailable
 from smartypants.protocols import Vectors
 from smartypants.terms import terms
@@ -86,8 +87,8 @@ class MilvusVectorStore:
     >>> store.create("docs__minilm__v1", dimension=384)
     """
 
-    def __init__(self, *, uri: str, token: str = "", embedded: bool = False) -> None:
-        """Raises `SetupError` for a URI that is no server's."""
+    def __init__(self, *, uri: str, token: str | None = None, embedded: bool = False) -> None:
+        """`token` refers to the secret. Raises `SetupError` for a URI that is no server's."""
         if not uri.startswith(("http://", "https://", "tcp://", "unix:")):
             # pymilvus would open a Milvus Lite file of its own in each of our processes.
             raise SetupError(
@@ -95,7 +96,7 @@ class MilvusVectorStore:
                 "Set vectors.uri to http://HOST:PORT, or leave it out for an embedded server.",
             )
         self.uri = uri
-        self._token = token
+        self._token = Credential(token) if token else None
         self._embedded = embedded
         self._client: Any = None
         self._with_attributes: set[str] = set()
@@ -112,7 +113,8 @@ class MilvusVectorStore:
                 for name in [*logging.root.manager.loggerDict]:
                     if name.startswith("pymilvus"):
                         logging.getLogger(name).setLevel(logging.CRITICAL)
-                self._client = MilvusClient(uri=self.uri, token=self._token, timeout=_TIMEOUT_S)
+                token = self._token.reveal() if self._token else ""
+                self._client = MilvusClient(uri=self.uri, token=token, timeout=_TIMEOUT_S)
             return self._client
 
     def wait(self, timeout_s: float) -> None:

@@ -24,6 +24,7 @@ from smartypants.auth.roles import Role
 from smartypants.auth.settings import AuthSettings
 from smartypants.ledger import api_keys, users
 from tests.api.conftest import backend, ledger_url, model_folder, services  # noqa: F401
+from tests.canaries import canary
 from tests.conftest import free_port
 from tests.servers.oidc import OidcServer, oidc_server
 
@@ -106,7 +107,7 @@ class Issuer:
     def sign(self, claims: dict[str, Any], key: RSAKey | None = None, **header: Any) -> str:
         chosen = key or self.keys[-1]
         head = {"alg": "RS256", "kid": chosen.kid, **header}
-        return jwt.encode(head, claims, chosen, algorithms=[head["alg"]])
+        return canary(jwt.encode(head, claims, chosen, algorithms=[head["alg"]]))
 
     def settings(self, **more: Any) -> dict[str, Any]:
         return {"issuer": self.url, "audience": AUDIENCE, **more}

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from smartypants.api.app import create_app
 from smartypants.api.services import Services
 from tests.auth.conftest import required
+from tests.canaries import canary
 
 ANSWERS: dict[str, Any] = {
     "/api/v3/user": {"id": 583231, "login": "octocat", "name": "The Octocat"},
@@ -25,6 +26,8 @@ ANSWERS: dict[str, Any] = {
     ],
     "/api/v3/user/orgs": [{"login": "github"}, {"login": "example-org"}],
 }
+
+TOKEN = canary("gho-of-the-tests")
 
 
 class GitHub:
@@ -43,11 +46,11 @@ class GitHub:
                 good = (sent["code"], verifier) == ("good", outer.challenge)
                 good = good and sent["redirect_uri"] == outer.redirect_uri
                 # GitHub answers 200 for errors too.
-                self._send({"access_token": "t", "token_type": "bearer", "scope": ""} if good
+                self._send({"access_token": TOKEN, "token_type": "bearer", "scope": ""} if good
                            else {"error": "bad_verification_code"})  # fmt: skip
 
             def do_GET(self) -> None:
-                assert self.headers["Authorization"] == "Bearer t"
+                assert self.headers["Authorization"] == f"Bearer {TOKEN}"
                 self._send(ANSWERS[urlsplit(self.path).path])
 
             def _send(self, body: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from smartypants.api.app import TABLE, create_app
 from smartypants.api.routing import AnyRoute
 from smartypants.api.services import Services
 from smartypants.auth.roles import PERMISSIONS, Permission, Role
+from smartypants.auth.settings import AuthSettings
 from smartypants.ledger import api_keys, collections, grants, jobs, users
 from tests.api.conftest import LLM
 from tests.auth.conftest import bearer, key_of, required
@@ -178,6 +180,49 @@ def test_open_mode_says_so(services: Services) -> None:
     # Clients that send a key because they have to are let in as everybody is.
     me = client.get("/v1/me", headers=bearer("sk-unused")).json()
     assert (me["name"], me["role"], me["principals"]) == ("local", "admin", ["public"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example:8000"},
+        {"Host": "127.0.0.1.evil.example"},
+    ],
+)
+def test_pages_of_other_sites_are_not_trusted_in_open_mode(
+    services: Services, backend: Any, headers: dict[str, str]
+) -> None:
+    """A page that somebody visits on this machine reaches the port, too."""
+    client = TestClient(create_app(services))
+    files = [("files", ("a.md", b"words", "text/markdown"))]
+    assert client.post("/v1/documents", files=files, headers=headers).status_code == 403
+    assert client.post("/v1/search", json={"query": "x"}, headers=headers).status_code == 403
+    read = client.get("/v1/documents", headers=headers).status_code
+    assert read == (403 if "Host" in headers else 200)  # without CORS no page gets to see it
+    assert client.get("/healthz", headers=headers).status_code == 200
+    assert backend.queries == []
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost", "[::1]:8000", "search.localhost", "smartypants", ""]
+)
+def test_our_own_pages_are_in_open_mode(services: Services, host: str) -> None:
+    client = TestClient(create_app(services))
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    if not host:
+        headers = {"Host": host}
+    assert client.post("/v1/search", json={"query": "x"}, headers=headers).status_code == 200
+
+
+def test_a_public_name_in_open_mode(services: Services) -> None:
+    auth = AuthSettings(public_url="https://search.example.com")
+    settings = services.settings.model_copy(update={"auth": auth})
+    client = TestClient(create_app(replace(services, settings=settings)))
+    headers = {"Host": "search.example.com", "Origin": "https://search.example.com"}
+    assert client.post("/v1/search", json={"query": "x"}, headers=headers).status_code == 200
 
 
 def test_uploads_keep_their_readers(services: Services, closed: TestClient) -> None:

@@ -13,10 +13,12 @@ from smartypants.caching import redis as caching_redis
 from smartypants.caching.counters import CacheCounters
 from smartypants.caching.redis import RedisStore
 from smartypants.errors import SetupError
+from tests.canaries import canary
 from tests.conftest import free_port
 from tests.servers.redis import RedisServer, redis_server
 
 pytestmark = pytest.mark.integration
+PASSWORD = canary("opensesame")
 TIMEOUT_S = 0.05
 
 
@@ -109,8 +111,8 @@ def test_server_that_is_back_is_used_again(
 
 def test_password_by_reference(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("opensesame\n")
-    with redis_server(free_port(), password="opensesame") as server:
+    secret.write_text(f"{PASSWORD}\n")
+    with redis_server(free_port(), password=PASSWORD) as server:
 
         async def ask(**more: object) -> bytes | None:
             kept = store(server, timeout_s=2.0, **more)

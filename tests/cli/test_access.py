@@ -20,6 +20,7 @@ from smartypants.errors import SetupError
 from smartypants.ledger import api_keys
 from smartypants.ledger.database import connect
 from smartypants.settings import Settings
+from tests.canaries import canary
 
 Command = Callable[..., Result]
 
@@ -127,7 +128,7 @@ def test_the_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         {"kind": "github"},
         {"issuer": "http://id.example.com"},
         {"issuer": "https://user:word@id.example.com"},
-        {"issuer": "https://id.example.com", "client_secret": "the secret itself"},
+        {"issuer": "https://id.example.com", "client_secret": canary("the secret itself")},
         {"issuer": "https://id.example.com", "algorithms": ["none"]},
         {"issuer": "https://id.example.com", "algorithms": ["HS256"]},
     ],

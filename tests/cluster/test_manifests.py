@@ -308,7 +308,9 @@ def test_settings_load(settings: Settings) -> None:
     assert settings.ray.address == "auto"
     assert settings.http.host == "0.0.0.0"
     assert settings.blob_uri.startswith("s3://")
-    assert settings.vectors.token_env in secret()
+    kind, _, name = (settings.vectors.token or "").partition(":")
+    assert kind == "env"
+    assert name in secret()
     http = serve_config()["http_options"]
     assert (http["host"], http["port"]) == (settings.http.host, settings.http.port)
 

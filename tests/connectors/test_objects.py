@@ -186,11 +186,13 @@ def test_credential_that_is_not_there(bucket: Store, monkeypatch: pytest.MonkeyP
         list(connector.discover())
 
 
-@pytest.mark.parametrize("uri", ["s3://key:secret@bucket/x", "s3://bucket/x?secret_key=secret"])
+@pytest.mark.parametrize(
+    "uri", ["s3://key:TOPSECRET@bucket/x", "s3://bucket/x?secret_key=TOPSECRET"]
+)
 def test_uri_that_carries_credentials(uri: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         ObjectsConnector(collection="docs", uri=uri)
-    assert "secret" not in str(caught.value).replace("storage.s3", "")
+    assert "TOPSECRET" not in str(caught.value)
 
 
 def test_scheme_of_no_store() -> None:

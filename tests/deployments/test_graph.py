@@ -13,7 +13,7 @@ import pytest
 from deployments.graph import Graph, Handles
 from smartypants.api.services import AnswerRequest
 from smartypants.errors import LLMUnavailable
-from smartypants.ledger import prompts
+from smartypants.ledger import prompts, safety
 from smartypants.ledger.database import connect
 from smartypants.measures import MAX_PROMPT_VERSIONS
 from smartypants.processing import process
@@ -187,6 +187,18 @@ def test_an_activated_prompt_is_used_at_once(world: World) -> None:
     back = world.ask("a v1")
     assert (back.cached, back.prompt) == (True, before.prompt)
     assert world.ask("a v1", "extractive").prompt is None
+
+
+def test_safety_of_the_collection_counts_at_once(world: World) -> None:
+    assert "fact" in world.ask("a v1").text
+    assert world.ask("a v1").cached
+    blocked = {"blocked": {"terms": ["fact"], "action": "refuse"}}
+    safety.put(world.docs.engine, "docs", blocked)
+    refused = world.ask("a v1")
+    assert (refused.cached, refused.finish_reason) == (False, "content_filter")
+    assert world.ask("a v1", "extractive").finish_reason == "stop"
+    safety.reset(world.docs.engine, "docs")
+    assert "fact" in world.ask("a v1").text
 
 
 def test_prompts_are_counted_with_few_labels(world: World) -> None:

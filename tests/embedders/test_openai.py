@@ -25,8 +25,9 @@ from smartypants.options.providers import BreakerSettings, EmbeddingProvider, Re
 from smartypants.testing import EmbedderContract, ProviderServer
 from smartypants.testing.providers import DIMENSION
 from smartypants.types import Usage
+from tests.canaries import canary
 
-KEY = "sk-very-secret-key"
+KEY = canary("sk-very-secret-key")
 ONCE = RetrySettings(rounds=1)
 QUICK = RetrySettings(rounds=3, first_pause_s=0.001, longest_pause_s=0.002)
 ERRORS = {

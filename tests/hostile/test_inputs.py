@@ -136,6 +136,18 @@ def test_external_entities(
     assert asked == []
 
 
+def test_entities_of_members_with_other_names() -> None:
+    """A book may keep its package anywhere: what its container names is read."""
+    laughs = '<!DOCTYPE r [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><package>&b;</package>'
+    for name in ("OEBPS/book", "OEBPS/book.opf"):
+        container = f'<container><rootfiles><rootfile full-path="{name}"/></rootfiles></container>'
+        change = {"META-INF/container.xml": container.encode(), name: laughs.encode()}
+        with pytest.raises(DocumentError, match="declares XML entities"):
+            PARSERS[EPUB].parse(
+                repacked(samples.epub({"one.xhtml": "Words."}), change), name="x", media_type=EPUB
+            )
+
+
 def test_book_reads_its_own_members_only(tmp_path: Path) -> None:
     (tmp_path / "secret.xhtml").write_text(f"<p>{SECRET}</p>")
     book = samples.epub({"one.xhtml": "<p>Words.</p>"})

@@ -18,10 +18,11 @@ from smartypants.ledger.database import connect, reading
 from smartypants.ledger.engines import connect as open_engine
 from smartypants.ledger.failures import LedgerPool
 from smartypants.ledger.schema import collections as table
+from tests.canaries import canary
 from tests.conftest import free_port
 from tests.servers.postgres import LOCKED_ROLE, PostgresServer
 
-PASSWORD = "correct horse"
+PASSWORD = canary("correct horse")
 
 
 def test_no_server() -> None:
@@ -169,7 +170,7 @@ def test_role_without_rights(locked: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_wrong_password_is_not_shown(
     locked: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("LEDGER_PASSWORD", "battery staple")
+    monkeypatch.setenv("LEDGER_PASSWORD", canary("battery staple"))
     with pytest.raises(LedgerUnavailable, match="password authentication failed") as caught:
         collections.every(open_engine(locked, password="env:LEDGER_PASSWORD"))
     assert "battery" not in str(caught.value)
@@ -193,11 +194,11 @@ def test_missing_secret() -> None:
         collections.every(engine)
 
 
-@pytest.mark.parametrize("url", ["", "ledger.db", "postgresql//x:secret@y", "//:secret@x"])
+@pytest.mark.parametrize("url", ["", "ledger.db", "postgresql//x:TOPSECRET@y", "//:TOPSECRET@x"])
 def test_no_url(url: str) -> None:
     with pytest.raises(SetupError) as caught:
         connect(url)
-    assert "secret" not in str(caught.value)
+    assert "TOPSECRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["mysql://h/db", "postgresql+psycopg2://h/db", "oracle://h"])

@@ -13,8 +13,9 @@ from smartypants.protocols import LLM
 from smartypants.providers.timeouts import Timeouts
 from smartypants.testing import QUESTION, ProviderServer
 from smartypants.types import Delta, SamplingParams
+from tests.canaries import canary
 
-KEY = "sk-very-secret-key"
+KEY = canary("sk-very-secret-key")
 SILENT = ("hang", "hang_mid_stream", "drip")
 
 

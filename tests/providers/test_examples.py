@@ -15,6 +15,7 @@ from smartypants.settings import Settings
 from smartypants.testing import QUESTION, ProviderServer
 from smartypants.testing.providers import DIMENSION
 from smartypants.types import SamplingParams
+from tests.canaries import canary
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -28,6 +29,9 @@ def local(node: Any, server: ProviderServer) -> Any:
     return node
 
 
+SECRET = canary("of-an-example")
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) == 4
 
@@ -38,8 +42,8 @@ def test_example(
 ) -> None:
     text = EXAMPLES[number].replace("/run/secrets", str(tmp_path))
     for name in re.findall(r"env:(\w+)", text):
-        monkeypatch.setenv(name, "secret")
-    (tmp_path / "azure-key").write_text("secret\n")
+        monkeypatch.setenv(name, SECRET)
+    (tmp_path / "azure-key").write_text(f"{SECRET}\n")
     Settings(**yaml.safe_load(text))  # as it stands
     text = text.replace("HuggingFaceTB/SmolLM2-135M-Instruct", str(minilm))  # needs no conversion
     with ProviderServer() as server:

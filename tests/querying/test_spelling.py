@@ -82,6 +82,25 @@ def test_words_of_what_others_may_read_are_not_told(vocabulary: Vocabulary) -> N
     assert fixed("zepelin", vocabulary, acl_ids=()) == "zepelin"
 
 
+STEMS = st.sampled_from(["harbour", "harbor", "charge", "charged", "zeppelin", "zeppelins"])
+
+
+@given(
+    texts=st.lists(st.tuples(st.lists(STEMS, max_size=3).map(" ".join), st.integers(1, 3))),
+    word=st.sampled_from(["harbuor", "harbou", "chargee", "zepelin", "zeppelinn"]),
+)
+def test_what_is_not_readable_changes_nothing(texts: list[tuple[str, int]], word: str) -> None:
+    mine = [(text, acl) for text, acl in texts if acl == 1]
+
+    def indexed(word: str) -> bool:
+        return any(word in text.split() for text, _ in mine)
+
+    whole, own = (
+        correct(word, build([known]), acl_ids=(1,), indexed=indexed) for known in (texts, mine)
+    )
+    assert whole == own
+
+
 @given(st.text())
 def test_any_text_and_only_words_change(text: str) -> None:
     made, wrong = correct(text, build([TEXTS]), acl_ids=(1,), indexed=lambda word: True)
@@ -153,13 +172,15 @@ def test_a_store_that_is_down_costs_nothing_but_the_step() -> None:
         assert kept.of("harbour", 1) is None
         time.sleep(0.05)
     store.down = False
-    assert waited(kept, "harbour", 1).counts["harbour"] == 1
+    assert waited(kept, "harbour", 1).counts["harbour"] == {1: 1}
 
 
 def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocabularies, "MAX_WORDS", 3)
     monkeypatch.setattr(vocabularies, "MAX_CHUNKS", 2)
-    batches = [[("alpha beta gamma delta alpha", 1)], [("alpha", 2)], [("gamma", 3)]]
+    monkeypatch.setattr(vocabularies, "MAX_COUNTS", 4)
+    batches = [[("alpha beta gamma delta alpha", 1), ("alpha gamma", 2)], [("gamma", 3)]]
     found = build(batches)
     assert len(found.counts) == 3
-    assert not any(3 in acls for acls in found.acl_ids.values())
+    assert found.size == 4 == sum(map(len, found.counts.values()))
+    assert not any(3 in by_acl for by_acl in found.counts.values())

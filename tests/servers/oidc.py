@@ -17,11 +17,12 @@ from urllib.parse import urljoin
 import httpx
 
 from smartypants.processes import command_that_dies_with_us
+from tests.canaries import canary
 
 START_TIMEOUT_S = 60.0
 HERE = Path(__file__).parent
 CLIENT_ID = "smartypants"
-CLIENT_SECRET = "of-the-tests-alone"
+CLIENT_SECRET = canary("of-the-tests-alone")
 RESOURCE = "urn:smartypants:api"
 USERS = {
     "ann": {
@@ -69,7 +70,7 @@ class OidcServer:
             data={"grant_type": "client_credentials", "resource": RESOURCE, "scope": "api"},
         )
         token: str = response.raise_for_status().json()["access_token"]
-        return token
+        return canary(token)
 
 
 @contextmanager

@@ -25,8 +25,20 @@ from smartypants.errors import (
     NotFound,
     VectorStoreUnavailable,
 )
-from smartypants.ledger import acls, collections, documents, recipes, relations, versions
+from smartypants.ledger import (
+    acls,
+    collections,
+    documents,
+    prompts,
+    recipes,
+    relations,
+    safety,
+    versions,
+)
 from smartypants.ledger.database import connect, migrate
+from smartypants.prompts.kinds import Kind
+from smartypants.prompts.shares import Share
+from smartypants.prompts.template import readable
 from smartypants.recipes import Recipe
 from smartypants.transfer import exporting
 from smartypants.transfer.exporting import export_collection
@@ -343,3 +355,52 @@ def test_the_recipe_comes_along(
     assert recipes.active(elsewhere.engine, "copy") is None
     elsewhere.take(tmp_path / "plain", name="other")
     assert recipes.active(elsewhere.engine, "other") is None
+
+
+def test_prompts_and_safety_come_along(
+    site: Site, elsewhere: Site, filled: Source, tmp_path: Path
+) -> None:
+    name = filled.collection
+    told = {"role": "user", "content": "{{ question }} {{ passages[0].text }}"}
+    template = readable({"messages": [told]})
+    made = prompts.create(site.engine, Kind.ANSWER, template, collection=name, note="short")
+    shares = [Share(made.version, 0.25), Share("default", 0.75)]
+    prompts.activate(site.engine, Kind.ANSWER, shares, collection=name)
+    everywhere = prompts.create(site.engine, Kind.REWRITE, template)
+    safety.put(site.engine, name, {"injection": {"policy": "drop"}})
+    site.export(name, tmp_path / "out")
+    assert everywhere.version not in (tmp_path / "out" / "manifest.json").read_text()
+
+    for _ in range(2):  # taking it again changes nothing
+        elsewhere.take(tmp_path / "out", name="copy")
+    now = prompts.in_force(elsewhere.engine, Kind.ANSWER, "copy")
+    assert now is not None
+    assert (now.collection, now.shares) == ("copy", tuple(shares))
+    assert len(prompts.history(elsewhere.engine, Kind.ANSWER, "copy")) == 1
+    taken = prompts.get(elsewhere.engine, Kind.ANSWER, "copy", made.version)
+    assert (taken.body, taken.created_by, taken.note) == (made.body, "imported", "short")
+    own = safety.get(elsewhere.engine, "copy")
+    assert own is not None
+    assert own.overrides == {"injection": {"policy": "drop"}}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"prompts": [{"kind": "answer", "active": [{"share": 0.5}]}]},
+        {"prompts": [{"kind": "answer", "active": [
+            {"share": 1, "body": {"messages": [{"role": "user", "content": "{{ a.__class__ }}"}]}}
+        ]}]},
+        {"safety": {"secrets": "keep"}},
+        {"recipe": {"recipe": {"fusion": "best"}}},
+    ],
+)  # fmt: skip
+def test_what_belongs_to_it_is_checked_first(
+    site: Site, elsewhere: Site, filled: Source, tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    site.export(filled.collection, tmp_path / "out")
+    manifest = tmp_path / "out" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | wrong))
+    with pytest.raises(ExportInvalid):
+        elsewhere.take(tmp_path / "out", name="copy")
+    assert collections.every(elsewhere.engine) == []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from smartypants.attributes import Attributes
-from smartypants.errors import FilterNotSupported, VectorStoreUnavailable
+from smartypants.errors import FilterNotSupported, SetupError, VectorStoreUnavailable
 from smartypants.testing import VectorStoreContract
 from smartypants.types import Chunk, Filters
 from smartypants.vectorstores._milvus_rows import ATTRIBUTES
@@ -40,6 +40,18 @@ def test_server_that_is_not_there() -> None:
     copy = pickle.loads(pickle.dumps(caught.value))
     assert "doctor" in copy.hint
     assert copy.retryable
+
+
+def test_token_is_looked_up_where_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"http://127.0.0.1:{free_port()}"
+    store = MilvusVectorStore(uri=uri, token="env:TEST_MILVUS_TOKEN")
+    with pytest.raises(SetupError, match="TEST_MILVUS_TOKEN is not set"):
+        store.ping()
+    monkeypatch.setenv("TEST_MILVUS_TOKEN", "root:Milvus-of-the-tests")
+    with pytest.raises(VectorStoreUnavailable) as caught:
+        store.ping()
+    shown = [str(caught.value), repr(vars(store)), pickle.dumps(caught.value).decode("latin-1")]
+    assert "Milvus-of-the-tests" not in "".join(shown)
 
 
 def test_wrong_dimension_is_refused(milvus: MilvusVectorStore) -> None:
