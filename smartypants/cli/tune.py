@@ -116,7 +116,7 @@ def print_evidence(found: Evidence) -> None:
     out.print(
         f"Gate {'passed' if gate.passed else 'not passed'}: {gate.proposed} has "
         f"{gate.proposed_score:.4f} on held-out queries, the best leg alone "
-        f"({gate.best_single}) {gate.best_single_score:.4f}.",
+        f"({gate.best_single}) {gate.best_single_score:.4f}. Chosen: {found.chosen}.",
         markup=False,
     )
 

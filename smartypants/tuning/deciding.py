@@ -49,13 +49,20 @@ class Decision:
 
 
 def decide(
-    scores: Scores, costs: Sequence[Cost], singles: Sequence[int], names: Sequence[str]
+    scores: Scores,
+    costs: Sequence[Cost],
+    singles: Sequence[int],
+    names: Sequence[str],
+    *,
+    base: int | None = None,
 ) -> Decision:
     """Choose on one part of the queries, then let the gate check it on the other.
 
-    The gate: where the choice is more than `MARGIN` below the best single leg on the held-out
-    queries, the best single leg is taken instead. `singles` are the rows of single legs, `names`
-    the queries' ids, by which they are split, the same way each time.
+    The gate: a choice that is more than `MARGIN` below the best single leg on the held-out
+    queries is not taken. The recipe in use is kept then (the row `base`), which none of these
+    queries chose; if the gate would not let that pass either, the best single leg is taken.
+    `singles` are the rows of single legs, `names` the queries' ids, by which they are split, the
+    same way each time.
     """
     train, held_out = split(names)
     proposed = choose(scores[:, train], costs)
@@ -65,8 +72,10 @@ def decide(
     cross_validated = len(names) < SPLIT_FROM
     if cross_validated:
         measured = min(measured, _unseen(scores, costs, names))
-    passed = measured >= float(means[best_single]) - MARGIN
-    chosen = proposed if passed else best_single
+    least = float(means[best_single]) - MARGIN
+    passed = measured >= least
+    fallback = best_single if base is None or float(means[base]) < least else base
+    chosen = proposed if passed else fallback
     return Decision(
         chosen=chosen,
         best_single=best_single,

@@ -31,6 +31,12 @@ def without_reranker(base: Recipe, *, candidates: Sequence[int]) -> list[Recipe]
     return list(dict.fromkeys(found))
 
 
+def row_of(base: Recipe, recipes: Sequence[Recipe]) -> int | None:
+    """Where the base is among them, without a reranker."""
+    plain = base.model_copy(update={"rerank": False})
+    return recipes.index(plain) if plain in recipes else None
+
+
 def with_reranker(recipe: Recipe) -> list[Recipe]:
     """A recipe with a reranker behind it, at every depth and weight."""
     return [

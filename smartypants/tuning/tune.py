@@ -125,6 +125,7 @@ def best(
         [grid.cost(recipe) for recipe in recipes],
         [row for row, recipe in enumerate(recipes) if grid.is_single_leg(recipe)],
         names,
+        base=grid.row_of(base, recipes),
     )
     return Best(recipes, scores, decision)
 

@@ -36,6 +36,10 @@ def test_never_below_the_best_single_leg_on_held_out_queries(scores: np.ndarray)
     assert means[found.chosen] >= max(means[0], means[1]) - MARGIN - 1e-12
     assert found.chosen in (found.proposed, found.best_single)
     assert found.best_single in (0, 1)
+    based = decide(scores, COSTS, [0, 1], ids, base=3)
+    assert means[based.chosen] >= max(means[0], means[1]) - MARGIN - 1e-12
+    assert based.chosen in (found.chosen, 3)
+    assert based.passed == found.passed
 
 
 @settings(max_examples=100, deadline=None)
@@ -72,6 +76,19 @@ def test_gate_falls_back_where_the_choice_was_luck() -> None:
     assert (found.proposed, found.passed, found.chosen) == (2, False, 1)
     assert found.held_out == pytest.approx(0.4)
     assert found.held_out_single == pytest.approx(0.6)
+
+
+def test_the_recipe_in_use_is_kept_where_it_is_good_enough() -> None:
+    ids = names(200)
+    train, held_out = split(ids)
+    scores = np.full((4, 200), 0.5)
+    scores[2, train] = 0.9
+    scores[2, held_out] = 0.4
+    scores[3] = 0.5 - MARGIN / 2
+    costs = [SINGLE, SINGLE, FUSED, FUSED]
+    assert decide(scores, costs, [0, 1], ids, base=3).chosen == 3
+    scores[1, held_out] = 0.6
+    assert decide(scores, costs, [0, 1], ids, base=3).chosen == 1
 
 
 def test_few_queries_are_scored_by_choices_that_did_not_know_them() -> None:
