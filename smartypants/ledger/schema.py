@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, Table, text
 
-from smartypants.ledger import auth_schema  # noqa: F401 - its tables are the ledger's too
+from smartypants.ledger import auth_schema, chat_schema  # noqa: F401 - their tables are the ledger's too
 from smartypants.ledger.columns import JSON, String, Text
 from smartypants.ledger.metadata import metadata as metadata
 
