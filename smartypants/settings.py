@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -33,6 +34,7 @@ from pydantic_settings import (
 from smartypants import machine
 from smartypants.addresses import parse
 from smartypants.auth.settings import AuthSettings
+from smartypants.chatting.settings import ChatSettings
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
 from smartypants.provider_options import (
@@ -55,6 +57,15 @@ ENV_PREFIX = "SMARTYPANTS_"
 _PASSWORD_IN_URL = re.compile(r"^[^:]+://[^/@:]*:[^@]*@|[?&]password=", re.IGNORECASE)
 
 
+def _is_origin(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#@*\s]+", value):
+        raise ValueError("write it like https://host or http://host:port, without a path")
+    return value.lower()
+
+
+Origin = Annotated[str, AfterValidator(_is_origin)]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,6 +80,14 @@ class HttpSettings(Section):
         8_000, description="Longest query or question; a longer one answers 422."
     )
     max_top_k: PositiveInt = Field(100, description="Largest `top_k`.")
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        description="Pages of these sites (`https://host`) may call the API, with a bearer token, "
+        "and chat. Default: only our own pages.",
+    )
+    idempotency_s: PositiveFloat = Field(
+        86_400.0, description="Seconds for which an `Idempotency-Key` is remembered."
+    )
 
 
 class LedgerSettings(Section):
@@ -626,6 +645,7 @@ class Settings(BaseSettings):
     reranker: RerankerSettings = RerankerSettings()
     llm: LLMSettings = LLMSettings()
     answers: AnswerSettings = AnswerSettings()
+    chat: ChatSettings = ChatSettings()
     safety: SafetySettings = SafetySettings()
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()

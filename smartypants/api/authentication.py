@@ -41,17 +41,19 @@ class Authenticate:
         if scope["type"] in ("http", "websocket"):
             connection = HTTPConnection(scope)
             try:
-                context.set_caller(scope, await self._caller(connection))
+                context.set_caller(scope, await identify(self.authenticator, connection))
             except SmartyPantsError as exc:
                 context.set_caller(scope, exc)
         await self.app(scope, receive, send)
 
-    async def _caller(self, connection: HTTPConnection) -> Caller | None:
-        site = context.site(connection, self.authenticator.settings)
-        caller = await self.authenticator.caller(sent(connection, site))
-        if caller is not None and caller.how == "session":
-            if connection.scope["type"] == "websocket":
-                check_origin(site, connection.headers)  # browsers send no header of ours there
-            elif connection.scope["method"] not in SAFE_METHODS:
-                check_csrf(caller, site, connection.headers)
-        return caller
+
+async def identify(authenticator: Authenticator, connection: HTTPConnection) -> Caller | None:
+    """Who sends it, as of now; None: it did not say. Raises what `Authenticator.caller` does."""
+    site = context.site(connection, authenticator.settings)
+    caller = await authenticator.caller(sent(connection, site))
+    if caller is not None and caller.how == "session":
+        if connection.scope["type"] == "websocket":
+            check_origin(site, connection.headers)  # browsers send no header of ours there
+        elif connection.scope["method"] not in SAFE_METHODS:
+            check_csrf(caller, site, connection.headers)
+    return caller
