@@ -23,6 +23,11 @@ Asks = Callable[..., str]
 
 
 @pytest.fixture
+def ledger_url(either_ledger: str) -> str:
+    return either_ledger
+
+
+@pytest.fixture
 def url(serve: Serve, services: Services) -> str:
     return serve(required(services))
 

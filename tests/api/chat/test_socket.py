@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import httpx
@@ -13,8 +14,9 @@ from websockets.sync.client import connect
 
 from smartypants.api.chat_messages import SUBPROTOCOL
 from smartypants.api.services import Services
+from smartypants.auth.roles import Role
 from smartypants.errors import LLMUnavailable
-from smartypants.ledger import api_keys, turns, users
+from smartypants.ledger import api_keys, sessions, turns, users
 from smartypants.settings import HttpSettings
 from smartypants.types import Message
 from tests.api.chat.client import WORDS, Chat, Script, chat, text, whole
@@ -29,12 +31,10 @@ def code_of(closed: pytest.ExceptionInfo[ConnectionClosed]) -> int:
 
 def last_words(client: Chat) -> int:
     """The code that it is closed with, whatever comes before."""
-    while True:
-        try:
+    with suppress(ConnectionClosed):
+        while True:
             client.socket.recv(5)
-        except ConnectionClosed as exc:
-            assert exc.rcvd is not None
-            return exc.rcvd.code
+    return client.socket.close_code or 0
 
 
 def test_a_conversation(serve: Serve, script: Script) -> None:
@@ -303,6 +303,27 @@ def test_pages_of_other_sites_get_nothing(serve: Serve, services: Services) -> N
             assert (said["type"] == "ready") == welcome
             if not welcome:
                 assert said["problem"]["code"] == "forbidden"
+
+
+def test_a_browsers_session(serve: Serve, services: Services) -> None:
+    """From our own pages alone, until it ends."""
+    engine = services.engine
+    user = users.create(engine, "ann", role=Role.READER)
+    secret = sessions.begin(engine, user.id, absolute_s=60)
+    cookie = {"Cookie": f"smartypants_session={secret}"}
+    url = serve(required(services))
+    with chat(url, cookie, origin=url) as client:
+        client.ask()
+        client.hear_until("end")
+        with connect(
+            f"{url.replace('http', 'ws')}/v1/chat",
+            additional_headers=cookie,
+            origin="https://evil.example",  # type: ignore[arg-type]
+        ) as evil:
+            assert json.loads(evil.recv())["problem"]["code"] == "forbidden"
+        sessions.end(engine, secret)
+        client.ask()
+        assert last_words(client) == 4401
 
 
 def test_a_revoked_key_ends_the_chat(serve: Serve, services: Services, script: Script) -> None:
