@@ -132,7 +132,10 @@ class ChatConnection:
         services, runner = self._services, self._runner
         if isinstance(asked, messages.ChatAsk):
             self._check_room()
-            turn = await chat_turns.ask(services, runner, self._socket, caller, asked)
+            # A client that leaves now has asked all the same, and may resume.
+            turn = await asyncio.shield(
+                chat_turns.ask(services, runner, self._socket, caller, asked)
+            )
             self._follow(turn, caller, after=0)
         elif isinstance(asked, messages.ChatResume):
             turn = await self._find(asked, caller)

@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 
 
 class RunningTurn:
-    """
+    """What is answered, and who reads it.
+
     >>> async for event in running.follow(after=0):
     ...     await send(event)
     """
