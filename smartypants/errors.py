@@ -4,6 +4,7 @@
     ├── InvalidRequest            400  the caller can mend it
     │   ├── ValidationFailed      422  a field is wrong
     │   ├── PayloadTooLarge       413
+    │   ├── IdempotencyKeyReused  422  with another request
     │   ├── ExportInvalid              files to import are damaged or missing
     │   ├── PromptInvalid         422  a template breaks a rule; says where
     │   ├── PromptTooLong         422  a template leaves no room for passages
@@ -16,6 +17,8 @@
     │   ├── CollectionNotFound
     │   ├── DocumentNotFound
     │   ├── JobNotFound
+    │   ├── ConversationNotFound
+    │   ├── TurnNotFound
     │   ├── ModelNotServed
     │   ├── UserNotFound
     │   ├── ApiKeyNotFound
@@ -23,7 +26,11 @@
     ├── Conflict                  409
     │   ├── EmbeddingModelMismatch
     │   ├── FilterNotSupported
+    │   ├── TurnInProgress             one at a time is answered in a conversation
+    │   ├── ConversationFull
+    │   ├── RequestInProgress          the same, with the same idempotency key
     │   └── PruneRefused
+    ├── PreconditionFailed        412  another version is there than the caller knows
     ├── DocumentError             422  one document can't be indexed; the others go on
     │   ├── DocumentUnreadable         encrypted, corrupt, vanished …
     │   ├── DocumentTooLarge
@@ -94,6 +101,12 @@ class PayloadTooLarge(InvalidRequest):
     title = "The request is too large"
 
 
+class IdempotencyKeyReused(InvalidRequest):
+    code = "idempotency_key_reused"
+    status = 422
+    title = "The idempotency key was used for another request"
+
+
 class ExportInvalid(InvalidRequest):
     code = "export_invalid"
     title = "The export can't be imported"
@@ -160,6 +173,16 @@ class JobNotFound(NotFound):
     title = "No such job"
 
 
+class ConversationNotFound(NotFound):
+    code = "conversation_not_found"
+    title = "No such conversation"
+
+
+class TurnNotFound(NotFound):
+    code = "turn_not_found"
+    title = "No such turn of the conversation"
+
+
 class ModelNotServed(NotFound):
     code = "model_not_found"
     title = "No such model"
@@ -194,6 +217,29 @@ class EmbeddingModelMismatch(Conflict):
 class FilterNotSupported(Conflict):
     code = "filter_not_supported"
     title = "The collection was made before there was this filter"
+
+
+class TurnInProgress(Conflict):
+    code = "turn_in_progress"
+    title = "Another turn of the conversation is being answered"
+    retryable = True
+
+
+class ConversationFull(Conflict):
+    code = "conversation_full"
+    title = "The conversation has as many turns as it may"
+
+
+class RequestInProgress(Conflict):
+    code = "request_in_progress"
+    title = "The same request is being answered"
+    retryable = True
+
+
+class PreconditionFailed(SmartyPantsError):
+    code = "precondition_failed"
+    status = 412
+    title = "It is not the version that the request names"
 
 
 class PruneRefused(Conflict):

@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from smartypants import machine
 from smartypants.auth.settings import AuthSettings
+from smartypants.chatting.settings import ChatSettings
 from smartypants.options.answering import AnswerSettings, LLMSettings, RerankerSettings
 from smartypants.options.ingestion import (
     ChunkerSettings,
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     reranker: RerankerSettings = RerankerSettings()
     llm: LLMSettings = LLMSettings()
     answers: AnswerSettings = AnswerSettings()
+    chat: ChatSettings = ChatSettings()
     safety: SafetySettings = SafetySettings()
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()

@@ -19,6 +19,7 @@ import pytest
 
 from smartypants.llms.openai import OpenAILLM
 from smartypants.types import Message, SamplingParams
+from tests.api.chat.client import chat, text
 from tests.conftest import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -130,6 +131,38 @@ def test_answer_streams_and_cites_the_exact_passage(system: System) -> None:
         text = system.get(f"/v1/documents/{citation['document_id']}?include=text").json()["text"]
         assert text[citation["start"] : citation["end"]] == citation["passage"]
     assert whole["citations"], whole["answer"]
+
+
+def test_chat_over_a_lost_connection(system: System) -> None:
+    """Through the ingress that `up` starts: a follow-up, a resumed turn, and a cancelled one."""
+    with chat(system.url) as client:
+        client.ask("How long does the warranty of a buoy last?")
+        first = client.hear_until("end", timeout=120)
+        result = first[-1]["result"]
+        assert text(first).strip() == result["answer"]
+        assert (result["state"], result["withheld"]) == ("finished", False)
+        assert result["citations"], result
+        own = {"conversation": first[0]["conversation"]}
+        client.ask("And how is it claimed?", **own, cache=False)
+        before = [client.hear(120)]
+        while before[-1]["type"] != "token":
+            before.append(client.hear(120))
+    with chat(system.url) as client:
+        client.send("resume", **own, after=before[-1]["seq"])
+        heard = before + client.hear_until("end", timeout=120)
+        assert [message["seq"] for message in heard] == list(range(1, len(heard) + 1))
+        assert heard[-1]["result"]["state"] == "finished"
+        assert text(heard).strip() == heard[-1]["result"]["answer"]
+        client.ask("Tell everything about buoys.", **own, max_tokens=400, cache=False)
+        while client.hear(120)["type"] != "token":
+            pass
+        client.send("cancel", **own)
+        assert client.hear_until("end", timeout=30)[-1]["result"]["state"] == "cancelled"
+    kept = system.get(f"/v1/conversations/{own['conversation']}").json()
+    states = [turn["state"] for turn in kept["turns"]]
+    assert states == ["finished", "finished", "cancelled"]
+    assert kept["turns"][0] == result
+    assert system.get("/v1/conversations").json()["conversations"][0]["id"] == kept["id"]
 
 
 def test_question_about_nothing_here_is_not_answered(system: System) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import Engine
 
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
 from smartypants.errors import DocumentNotFound
-from smartypants.ledger import acls, documents, jobs
+from smartypants.ledger import acls, conversations, documents, jobs
+from smartypants.ledger.conversations import Conversation
 from smartypants.ledger.documents import Document
 from smartypants.ledger.jobs import Job
+from smartypants.types import DocumentState
 
 
 def acl_ids(engine: Engine, caller: Caller) -> tuple[int, ...]:
@@ -58,3 +60,31 @@ def job(
         raise jobs.unknown(job_id)
     caller.check(permission, row.collection)
     return row
+
+
+def hidden(engine: Engine, document_ids: Iterable[str], caller: Caller) -> set[str]:
+    """Those of the documents that the caller may not read now, or that are not there any more."""
+    wanted = set(document_ids)
+    if not wanted:
+        return set()
+    allowed = acl_ids(engine, caller)
+    shown = {
+        row.id
+        for row in documents.by_id(engine, wanted).values()
+        if row.state != DocumentState.DELETED
+        and row.acl_id in allowed
+        and caller.sees(row.collection)
+        and caller.may(Permission.DOCUMENTS_READ, row.collection)
+    }
+    return wanted - shown
+
+
+def conversation(
+    engine: Engine, conversation_id: str, caller: Caller, *, removing: bool = False
+) -> Conversation:
+    """The conversation, which is the caller's; who manages access may remove others' unread.
+
+    Raises `ConversationNotFound`, the same for one that is not there and another's.
+    """
+    whoevers = removing and caller.may(Permission.ACCESS_MANAGE)
+    return conversations.get(engine, conversation_id, None if whoevers else caller.id)

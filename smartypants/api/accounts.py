@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from smartypants.api.bodies import NO_BODY, json_body
 from smartypants.api.fields import Identifier, NoParams, Params, RequestBody, Time, at, maybe_at
+from smartypants.api.paging import Paged, page_of
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import PERMISSIONS, SCOPES, Permission
@@ -19,6 +20,7 @@ from smartypants.ledger import api_keys, users
 from smartypants.ledger.users import User
 
 MAX_DAYS = 3650
+FAR = 1e12  # Unix seconds that no key is made at
 
 
 class Me(BaseModel):
@@ -104,6 +106,7 @@ class NewApiKey(ApiKey):
 
 class ApiKeyList(BaseModel):
     keys: list[ApiKey]
+    next_cursor: str | None = Field(description="Null on the last page.")
 
 
 def _fields(key: api_keys.ApiKey, user: str) -> dict[str, object]:
@@ -124,19 +127,25 @@ def _new(key: api_keys.ApiKey, secret: KeySecret, user: str) -> NewApiKey:
     return NewApiKey.model_validate({**_fields(key, user), "key": secret.text})
 
 
-async def _list(call: Call[None, NoParams]) -> ApiKeyList:
+async def _list(call: Call[None, Paged]) -> ApiKeyList:
     """One's own; an admin's are all."""
 
     def read() -> ApiKeyList:
         engine, caller = call.services.engine, call.caller
         everybody = caller.may(Permission.ACCESS_MANAGE)
         found = api_keys.every(engine, None if everybody else caller.id)
-        names = users.names(engine, [key.user_id for key in found])
+        page, cursor = page_of(found, call.params, _newest_first)
+        names = users.names(engine, [key.user_id for key in page])
         return ApiKeyList(
-            keys=[ApiKey.model_validate(_fields(key, names[key.user_id])) for key in found]
+            keys=[ApiKey.model_validate(_fields(key, names[key.user_id])) for key in page],
+            next_cursor=cursor,
         )
 
     return await anyio.to_thread.run_sync(read)
+
+
+def _newest_first(key: api_keys.ApiKey) -> str:
+    return f"{FAR - key.created_at:020.6f}_{key.id}"
 
 
 async def _create(call: Call[KeyRequest, NoParams]) -> NewApiKey:
@@ -245,12 +254,13 @@ ROUTES: tuple[AnyRoute, ...] = (
         permission=Permission.ACCOUNT,
         handler=_list,
         body=NO_BODY,
-        params=NoParams,
+        params=Paged,
         response=ApiKeyList,
     ),
     Route(
         method="POST",
         path="/v1/keys",
+        secret=True,
         tag="Access",
         summary="Make an API key",
         permission=Permission.ACCOUNT,
@@ -264,6 +274,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/v1/keys/{key_id}/rotate",
+        secret=True,
         tag="Access",
         summary="Put a new API key in the place of one",
         permission=Permission.ACCOUNT,

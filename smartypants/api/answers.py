@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from smartypants.api import search, services
@@ -26,12 +27,14 @@ from smartypants.api.search import (
     SearchFilters,
     SearchOptions,
     TraceStep,
+    Turn,
     UnderstoodQuery,
     UseCache,
 )
 from smartypants.api.streaming import EventStream, closing, event, while_connected
 from smartypants.auth.roles import Permission
 from smartypants.errors import InvalidRequest, LLMUnavailable
+from smartypants.settings import Settings
 from smartypants.types import (
     Answer,
     AnswerEvent,
@@ -43,10 +46,8 @@ from smartypants.types import (
 from smartypants.types import Citation as FoundCitation
 
 
-class AnswerRequest(RequestBody):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"question": "What is the notice period?"}]}
-    )
+class QuestionRequest(RequestBody):
+    """What every way of asking takes."""
 
     question: Question
     collection: CollectionName | None = None
@@ -56,13 +57,20 @@ class AnswerRequest(RequestBody):
     rerank: bool | None = None
     filters: SearchFilters | None = None
     options: SearchOptions | None = None
-    history: History = Field(default_factory=list)
     mode: AnswerMode = Field(
         "generated",
         description="`extractive`: the sentences of the documents that fit best, word for word, "
         "without the language model.",
     )
     cache: UseCache = True
+
+
+class AnswerRequest(QuestionRequest):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"question": "What is the notice period?"}]}
+    )
+
+    history: History = Field(default_factory=list)
     stream: bool = Field(False, description="Answer as server-sent events.")
 
 
@@ -140,7 +148,7 @@ class Token(BaseModel):
     text: str
 
 
-def _citation(found: FoundCitation) -> Citation:
+def citation(found: FoundCitation) -> Citation:
     return Citation.model_validate(found, from_attributes=True)
 
 
@@ -153,7 +161,7 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
     return AnswerResponse(
         answer=answer.text,
         found=answer.found,
-        citations=[_citation(found) for found in answer.citations],
+        citations=[citation(found) for found in answer.citations],
         hits=[search.hit(found) for found in answer.hits],
         usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
         prompt=_prompt(answer),
@@ -172,24 +180,40 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
     )
 
 
-async def _answer(call: Call[AnswerRequest, NoParams]) -> AnswerResponse | Response:
-    body, settings = call.body, call.services.settings.answers
+def to_request(
+    connection: HTTPConnection,
+    settings: Settings,
+    body: QuestionRequest,
+    *,
+    collection: str | None,
+    history: Sequence[Turn] = (),
+) -> services.AnswerRequest:
+    """What was asked, with what the connection says of the caller."""
+    chosen = settings.answers
     query = search.to_query(
-        call.request,
-        call.services.settings,
+        connection,
+        settings,
         text=body.question,
-        collection=body.collection,
-        top_k=body.top_k or settings.top_k,
+        collection=collection,
+        top_k=body.top_k or chosen.top_k,
         rerank=body.rerank,
         filters=body.filters,
         options=body.options,
-        history=body.history,
+        history=history,
         cache=body.cache,
     )
     sampling = SamplingParams(
-        max_tokens=body.max_tokens or settings.max_tokens, temperature=body.temperature or 0.0
+        max_tokens=body.max_tokens or chosen.max_tokens, temperature=body.temperature or 0.0
     )
-    events = call.services.answer(services.AnswerRequest(query, sampling, body.mode))
+    return services.AnswerRequest(query, sampling, body.mode)
+
+
+async def _answer(call: Call[AnswerRequest, NoParams]) -> AnswerResponse | Response:
+    body, settings = call.body, call.services.settings
+    request = to_request(
+        call.request, settings, body, collection=body.collection, history=body.history
+    )
+    events = call.services.answer(request)
     if body.stream:
         return EventStream(call.request, _as_text(events, call.request_id))
     answer = await while_connected(call.request.receive, _last(events))
@@ -216,7 +240,7 @@ async def _as_text(
                     if item.text:
                         yield event("token", Token(text=item.text))
                 case FoundCitation():
-                    yield event("citation", _citation(item))
+                    yield event("citation", citation(item))
                 case Answer():
                     yield event("answer", _response(item, request_id))
 
@@ -225,6 +249,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/v1/answers",
+        changes=False,
         tag="Search",
         summary="Answer a question with citations",
         permission=Permission.DOCUMENTS_READ,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Final
 
@@ -18,6 +20,7 @@ from smartypants.api import (
     chat,
     collections,
     context,
+    conversations,
     docs,
     documents,
     embeddings,
@@ -39,6 +42,8 @@ from smartypants.api import (
     uploads,
 )
 from smartypants.api.authentication import Authenticate
+from smartypants.api.chat_route import Chat
+from smartypants.api.cross_origin import cross_origin
 from smartypants.api.metrics import Metrics
 from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
 from smartypants.api.routing import AnyRoute, starlette_routes
@@ -46,6 +51,7 @@ from smartypants.api.security_headers import SecurityHeaders
 from smartypants.api.services import Services
 from smartypants.auth.authenticating import Authenticator
 from smartypants.auth.exposure import WARNING
+from smartypants.chatting.runner import TurnRunner
 from smartypants.errors import SmartyPantsError
 
 log = structlog.get_logger(__name__)
@@ -63,6 +69,7 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *recipes.ROUTES,
     *safety.ROUTES,
     *prompts.ROUTES,
+    *conversations.ROUTES,
     *chat.ROUTES,
     *embeddings.ROUTES,
     *models.ROUTES,
@@ -86,8 +93,24 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     authenticator = Authenticator(services.settings.auth, services.engine)
     if services.settings.auth.mode == "open":
         log.warning("authentication_off", detail=WARNING)
+    runner = TurnRunner(
+        services.engine,
+        services.settings.chat,
+        lambda state: metrics.turns.labels(state).inc(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await runner.close()
+
     app = Starlette(
-        routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
+        lifespan=lifespan,
+        routes=[
+            *starlette_routes(TABLE, services),
+            Chat(services, runner, authenticator, metrics).route,
+            *docs.routes(_specification()),
+        ],
         middleware=[
             Middleware(
                 SecurityHeaders,
@@ -95,6 +118,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
                 chosen=services.settings.http.headers,
             ),
             Middleware(RequestContext, echoed=request_id_echoed),
+            *cross_origin(services.settings.http),
             Middleware(Measure, metrics=metrics),
             Middleware(CatchErrors),
             Middleware(Authenticate, authenticator=authenticator),

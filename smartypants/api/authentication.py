@@ -49,22 +49,24 @@ class Authenticate:
         if scope["type"] in ("http", "websocket"):
             connection = HTTPConnection(scope)
             try:
-                context.set_caller(scope, await self._caller(connection))
+                context.set_caller(scope, await identify(self.authenticator, connection))
             except SmartyPantsError as exc:
                 context.set_caller(scope, exc)
         await self.app(scope, receive, send)
 
-    async def _caller(self, connection: HTTPConnection) -> Caller | None:
-        auth = self.authenticator.settings
-        site = context.site(connection, auth)
-        caller = await self.authenticator.caller(sent(connection, site))
-        if caller is None or caller.how not in ("session", "open"):
-            return caller
-        if caller.how == "open":
-            check_host(connection.headers.get("Host", ""), auth.public_url)
-        socket = connection.scope["type"] == "websocket"
-        if socket or connection.scope["method"] not in SAFE_METHODS:
-            check_origin(site, connection.headers)
-            if caller.how == "session" and not socket:  # browsers send no header of ours there
-                check_csrf(caller, connection.headers)
+
+async def identify(authenticator: Authenticator, connection: HTTPConnection) -> Caller | None:
+    """Who sends it, as of now; None: it did not say. Raises what `Authenticator.caller` does."""
+    auth = authenticator.settings
+    site = context.site(connection, auth)
+    caller = await authenticator.caller(sent(connection, site))
+    if caller is None or caller.how not in ("session", "open"):
         return caller
+    if caller.how == "open":
+        check_host(connection.headers.get("Host", ""), auth.public_url)
+    socket = connection.scope["type"] == "websocket"
+    if socket or connection.scope["method"] not in SAFE_METHODS:
+        check_origin(site, connection.headers)
+        if caller.how == "session" and not socket:  # browsers send no header of ours there
+            check_csrf(caller, connection.headers)
+    return caller

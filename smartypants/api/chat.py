@@ -143,6 +143,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/v1/chat/completions",
+        changes=False,
         tag="OpenAI-compatible",
         summary="Complete a conversation",
         permission=Permission.MODELS_USE,

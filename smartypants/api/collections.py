@@ -14,6 +14,7 @@ from smartypants import reindexing, wiring
 from smartypants.api import access
 from smartypants.api.bodies import NO_BODY, json_body
 from smartypants.api.fields import Identifier, NoParams, Params, RequestBody, Time, at
+from smartypants.api.paging import Paged, page_of
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
 from smartypants.api.services import Services
 from smartypants.auth.callers import Caller
@@ -61,6 +62,7 @@ class Collection(BaseModel):
 
 class CollectionList(BaseModel):
     collections: list[Collection]
+    next_cursor: str | None = Field(description="Null on the last page.")
 
 
 def ensure(services: Services, name: str) -> collections.Collection:
@@ -109,12 +111,13 @@ def _describer(engine: Engine, caller: Caller) -> Callable[[collections.Collecti
     return describe
 
 
-async def _list(call: Call[None, NoParams]) -> CollectionList:
+async def _list(call: Call[None, Paged]) -> CollectionList:
     def read() -> CollectionList:
         describe = _describer(call.services.engine, call.caller)
         every = collections.every(call.services.engine)
         mine = [found for found in every if call.caller.sees(found.name)]
-        return CollectionList(collections=[describe(found) for found in mine])
+        page, cursor = page_of(mine, call.params, lambda found: found.name)
+        return CollectionList(collections=[describe(found) for found in page], next_cursor=cursor)
 
     return await anyio.to_thread.run_sync(read)
 
@@ -179,7 +182,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         permission=Permission.DOCUMENTS_READ,
         handler=_list,
         body=NO_BODY,
-        params=NoParams,
+        params=Paged,
         response=CollectionList,
     ),
     Route(

@@ -100,6 +100,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/v1/embeddings",
+        changes=False,
         tag="OpenAI-compatible",
         summary="Embed texts",
         permission=Permission.MODELS_USE,

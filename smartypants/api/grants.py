@@ -18,13 +18,14 @@ from smartypants.api.fields import (
     Time,
     at,
 )
+from smartypants.api.paging import Paged, page_of
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.auth.roles import Permission, Role
 from smartypants.errors import NotFound
 from smartypants.ledger import grants
 
 
-class GrantsQuery(Params):
+class GrantsQuery(Paged):
     collection: CollectionName | None = None
 
 
@@ -54,6 +55,7 @@ class Grant(BaseModel):
 
 class GrantList(BaseModel):
     grants: list[Grant]
+    next_cursor: str | None = Field(description="Null on the last page.")
 
 
 def _grant(row: grants.Grant) -> Grant:
@@ -69,7 +71,8 @@ async def _grants(call: Call[None, GrantsQuery]) -> GrantList:
     rows = await anyio.to_thread.run_sync(
         grants.every, call.services.engine, call.params.collection
     )
-    return GrantList(grants=[_grant(row) for row in rows])
+    page, cursor = page_of(rows, call.params, lambda row: f"{row.collection} {row.principal}")
+    return GrantList(grants=[_grant(row) for row in page], next_cursor=cursor)
 
 
 async def _give(call: Call[GrantRequest, NoParams]) -> Grant:

@@ -203,6 +203,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/auth/logout",
+        changes=False,  # again, it does no more; and it sets cookies
         tag="Access",
         summary="End the browser's session",
         permission=Permission.ACCOUNT,

@@ -60,6 +60,15 @@ class Metrics:
             "Server-sent event streams that are open.",
             registry=self.registry,
         )
+        self.chats = Gauge(
+            "smartypants_chat_connections", "Chats that are connected.", registry=self.registry
+        )
+        self.turns = Counter(
+            "smartypants_chat_turns_total",
+            "Turns of chats that ended; `lost` ones could not be kept.",
+            ("state",),
+            registry=self.registry,
+        )
         self.registry.register(LedgerGauges(engine))
         for collector in collectors:
             self.registry.register(collector)

@@ -27,7 +27,7 @@ class RequestContext:
         self.echoed = echoed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         request_id = context.set_request_id(scope)

@@ -25,18 +25,23 @@ from openapi_pydantic import (
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
 
-from smartypants.api import context, problems
+from smartypants.api import conditional, context, idempotency, problems
 from smartypants.api.answers import Citation, Token
+from smartypants.api.chat_messages import MODELS as CHAT_MODELS
 from smartypants.api.completions import ChatCompletionChunk
 from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute
 from smartypants.auth.roles import Permission
 from smartypants.errors import (
+    Conflict,
     CredentialsInvalid,
     Forbidden,
+    IdempotencyKeyReused,
     InvalidRequest,
     NotAuthenticated,
     PayloadTooLarge,
+    PreconditionFailed,
+    RequestInProgress,
     SmartyPantsError,
     UnsupportedMediaType,
     ValidationFailed,
@@ -58,23 +63,31 @@ SCHEMES: Final = {
 }
 SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"session": []}]
 
-_EVENT_MODELS: tuple[type[BaseModel], ...] = (Token, Citation, ChatCompletionChunk)
+_EVENT_MODELS: tuple[type[BaseModel], ...] = (
+    Token,
+    Citation,
+    ChatCompletionChunk,
+    *CHAT_MODELS,
+)
 
 
 def document(table: Iterable[AnyRoute]) -> bytes:
     """The OpenAPI document as JSON."""
     paths: dict[str, PathItem] = {}
-    for route in table:
+    routes = list(table)
+    read = {route.path for route in routes if route.reads}
+    for route in routes:
         path = re.sub(r":\w+}", "}", route.path)
         item = paths.setdefault(path, PathItem())
-        setattr(item, route.method.lower(), _operation(route, path))
+        setattr(item, route.method.lower(), _operation(route, path, versioned=route.path in read))
     description = OpenAPI(
         openapi="3.1.1",
         info=Info(
             title="SmartyPants",
             version=version("smartypants"),
             description="Private, permission-aware search and cited answers over your documents. "
-            "Every error is an RFC 9457 problem with a stable `code`.",
+            "Every error is an RFC 9457 problem with a stable `code`. `WS /v1/chat` is a chat over "
+            "a WebSocket; its messages are the schemas `Chat…`.",
         ),
         paths=paths,
         components=Components(securitySchemes=dict(SCHEMES)),
@@ -83,7 +96,8 @@ def document(table: Iterable[AnyRoute]) -> bytes:
     return whole.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=True).encode()
 
 
-def _operation(route: AnyRoute, path: str) -> Operation:
+def _operation(route: AnyRoute, path: str, *, versioned: bool) -> Operation:
+    """`versioned`: what is there has an ETag."""
     open_to_all = route.permission is Permission.NOTHING
     body = None
     if route.body.contents:
@@ -93,9 +107,9 @@ def _operation(route: AnyRoute, path: str) -> Operation:
         operationId=_operation_id(route, path),
         tags=[route.tag],
         summary=route.summary,
-        parameters=_parameters(route, path) or None,
+        parameters=[*_parameters(route, path), *_conditions(route, versioned)] or None,
         requestBody=body,
-        responses=_successes(route) | _problems(route),
+        responses=_successes(route) | _problems(route, versioned),
         security=None if open_to_all else SECURITY,
         description=None if open_to_all else f"Needs the permission `{route.permission}`.",
     )
@@ -132,6 +146,24 @@ def _parameters(route: AnyRoute, path: str) -> list[Parameter]:
     return parameters
 
 
+def _conditions(route: AnyRoute, versioned: bool) -> list[Parameter]:
+    """Headers that say under which conditions it is to be answered or done."""
+    found = []
+    if route.takes_key:
+        text = (
+            "A new one for each write, such as a UUID. Sent again with it, the write is done once "
+            "and answered the same; a key of another request answers 422."
+        )
+        found.append(_header(idempotency.KEY, text, "string"))
+    if route.reads and route.response is not None:
+        text = "The `ETag` that is known: 304 if it is still that."
+        found.append(_header(conditional.IF_NONE_MATCH, text, "string"))
+    if not route.reads and versioned and route.method != "POST":
+        text = "The `ETag` of GET at this path: 412 if it is not that any more."
+        found.append(_header(conditional.IF_MATCH, text, "string"))
+    return found
+
+
 def _header(name: str, description: str, kind: str) -> Parameter:
     return _parameter(
         name, ParameterLocation.HEADER, {"type": kind, "description": description}, required=False
@@ -166,7 +198,11 @@ def _successes(route: AnyRoute) -> dict[str, Response]:
     headers = {context.REQUEST_ID: _response_header("The request's id.")}
     if route.status in (201, 202):
         headers["Location"] = _response_header("Where to look for it.")
-    return {
+    known = {}
+    if route.reads and route.response is not None:
+        headers["ETag"] = _response_header("Of just this response.")
+        known["304"] = Response(description="It is what `If-None-Match` names.", headers=headers)
+    return known | {
         str(status): Response(description=route.summary, headers=headers, content=content or None)
         for status in (route.status, *route.other_statuses)
     }
@@ -176,12 +212,17 @@ def _response_header(description: str) -> Header:
     return Header(description=description, param_schema=Schema.model_validate({"type": "string"}))
 
 
-def _problems(route: AnyRoute) -> dict[str, Response]:
+def _problems(route: AnyRoute, versioned: bool) -> dict[str, Response]:
     errors: list[type[SmartyPantsError]] = [*route.errors, ValidationFailed, SmartyPantsError]
     if route.permission is not Permission.NOTHING:
         errors += [NotAuthenticated, CredentialsInvalid, Forbidden]
     if route.body.contents:
         errors += [InvalidRequest, PayloadTooLarge, UnsupportedMediaType]
+    if route.takes_key:
+        errors += [IdempotencyKeyReused, RequestInProgress]
+        errors += [Conflict] if route.secret else []
+    if not route.reads and versioned and route.method != "POST":
+        errors.append(PreconditionFailed)
     by_status: dict[int, dict[str, str]] = {}
     for error in errors:
         by_status.setdefault(error.status, {})[error.code] = error.title

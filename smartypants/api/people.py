@@ -20,6 +20,7 @@ from smartypants.api.fields import (
     maybe_at,
     no_controls,
 )
+from smartypants.api.paging import Paged, page_of
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.auth.roles import Permission, Role
 from smartypants.errors import Conflict, NotFound, UserNotFound
@@ -146,16 +147,18 @@ class Group(BaseModel):
 
 class GroupList(BaseModel):
     groups: list[Group]
+    next_cursor: str | None = Field(description="Null on the last page.")
 
 
 def _group(name: str, members: list[groups.Membership]) -> Group:
     return Group(name=name, members=[Member(user=m.user, origin=m.origin) for m in members])
 
 
-async def _groups(call: Call[None, NoParams]) -> GroupList:
+async def _groups(call: Call[None, Paged]) -> GroupList:
     def read() -> GroupList:
         found = groups.every(call.services.engine)
-        return GroupList(groups=[_group(name, members) for name, members in found.items()])
+        page, cursor = page_of(found, call.params, str)
+        return GroupList(groups=[_group(name, found[name]) for name in page], next_cursor=cursor)
 
     return await anyio.to_thread.run_sync(read)
 
@@ -220,7 +223,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         permission=Permission.ACCESS_MANAGE,
         handler=_groups,
         body=NO_BODY,
-        params=NoParams,
+        params=Paged,
         response=GroupList,
     ),
     Route(

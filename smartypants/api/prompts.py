@@ -225,6 +225,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/v1/prompts/{name}/preview",
+        changes=False,
         tag="Prompts",
         summary="Render a prompt for a question, without asking the language model",
         permission=Permission.DOCUMENTS_READ,

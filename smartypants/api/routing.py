@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
-from smartypants.api import context
-from smartypants.api.bodies import Body, read_params
+from smartypants.api import conditional, context, idempotency
+from smartypants.api.bodies import Body, read_params, validate
 from smartypants.api.fields import Params
 from smartypants.api.services import Services
 from smartypants.auth.callers import Caller
@@ -50,6 +50,8 @@ class Route(Generic[B, P]):
     call, where there is one; in those of the documents that the handler reads, where not.
     `handler` returns the response's model, or a finished response. `streams` says that the
     route can answer as server-sent events; `media_type` is for a response that has no model.
+    `changes` is False for a POST that changes nothing; `secret` says that the response must not
+    be kept.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -67,6 +69,17 @@ class Route(Generic[B, P]):
     streams: str = ""
     media_type: str | None = None
     errors: tuple[type[SmartyPantsError], ...] = ()
+    changes: bool = True
+    secret: bool = False
+
+    @property
+    def reads(self) -> bool:
+        return self.method == "GET"
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether it may be sent again with the same `Idempotency-Key`."""
+        return self.changes and not self.reads
 
 
 AnyRoute = Route[Any, Any]
@@ -91,23 +104,56 @@ def _endpoint(
 
     async def endpoint(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        return await _serve(by_method[method], request, services)  # type: ignore[index]
+        route = by_method[method]  # type: ignore[index]
+        return await _serve(route, by_method.get("GET"), request, services)
 
     return endpoint
 
 
-async def _serve(route: AnyRoute, request: Request, services: Services) -> Response:
+async def _serve(
+    route: AnyRoute, read: AnyRoute | None, request: Request, services: Services
+) -> Response:
+    """`read` is what gets the thing that the route changes, where there is such a route."""
     if route.permission is not Permission.NOTHING:
         context.caller(request).check(route.permission)
+    if route.takes_key and idempotency.KEY in request.headers:
+        return await idempotency.once(
+            request,
+            services.engine,
+            lambda: _answer(route, read, request, services),
+            remember_s=services.settings.http.idempotency_s,
+            secret=route.secret,
+        )
+    return await _answer(route, read, request, services)
+
+
+async def _answer(
+    route: AnyRoute, read: AnyRoute | None, request: Request, services: Services
+) -> Response:
     params = read_params(request, route.params, services.settings)
     body = await route.body.read(request, services.settings)
     call = Call(request, services, body, params)
     if route.collection is not None:
         call.caller.check(route.permission, route.collection(call))
+    if not route.reads and conditional.IF_MATCH in request.headers:
+        conditional.check(request, await _current(read, request, services))
     result = await route.handler(call)
     if isinstance(result, Response):
         return result
+    if route.reads:
+        return conditional.respond(request, result, status=route.status)
     return json_response(result, status=route.status)
+
+
+async def _current(read: AnyRoute | None, request: Request, services: Services) -> BaseModel | None:
+    """What the caller gets at the path now, without parameters; None where nothing is got there."""
+    if read is None:
+        return None
+    params = validate(read.params, dict(request.path_params), services.settings)
+    call = Call(request, services, None, params)
+    call.caller.check(read.permission, read.collection(call) if read.collection else None)
+    found = await read.handler(call)
+    return found if isinstance(found, BaseModel) else None
 
 
 def json_response(

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from smartypants.api import context
 from smartypants.api.bodies import json_body
@@ -279,7 +279,7 @@ def rounded(timings: Mapping[str, float]) -> dict[str, float]:
 
 
 def to_query(
-    request: Request,
+    request: HTTPConnection,
     settings: Settings,
     *,
     text: str,
@@ -348,6 +348,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
         path="/v1/search",
+        changes=False,
         tag="Search",
         summary="Find passages",
         permission=Permission.DOCUMENTS_READ,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, Table, text
 
-from smartypants.ledger import auth_schema, safety_schema  # noqa: F401 - theirs are ours too
+# The tables of these are the ledger's too.
+from smartypants.ledger import auth_schema, chat_schema, safety_schema  # noqa: F401
 from smartypants.ledger.columns import JSON, String, Text
 from smartypants.ledger.metadata import metadata as metadata
 

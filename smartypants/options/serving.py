@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -14,6 +16,14 @@ from pydantic import (
 
 from smartypants.options.section import Port, Section
 
+
+def _is_origin(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#@*\s]+", value):
+        raise ValueError("write it like https://host or http://host:port, without a path")
+    return value.lower()
+
+
+Origin = Annotated[str, AfterValidator(_is_origin)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
@@ -28,6 +38,14 @@ class HttpSettings(Section):
         8_000, description="Longest query or question; a longer one answers 422."
     )
     max_top_k: PositiveInt = Field(100, description="Largest `top_k`.")
+    cors_origins: tuple[Origin, ...] = Field(
+        (),
+        description="Pages of these sites (`https://host`) may call the API, with a bearer token, "
+        "and chat. Default: only our own pages.",
+    )
+    idempotency_s: PositiveFloat = Field(
+        86_400.0, description="Seconds for which an `Idempotency-Key` is remembered."
+    )
     headers: dict[HeaderName, HeaderValue] = Field(
         default_factory=dict,
         description="On every answer, in place of ours of the same name; an empty one leaves its "

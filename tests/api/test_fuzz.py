@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from smartypants.api import chat_messages
 from smartypants.api.app import create_app
+from smartypants.errors import SmartyPantsError
 from tests.api.conftest import LLM
 
 FIELDS = {
@@ -96,6 +98,25 @@ def test_json_bodies(services, path):
             assert response.json()["status"] == response.status_code
 
     check()
+
+
+ASK = {"type": "ask", "id": "q", "conversation": "c", "collection": "default", "question": "x",
+       "top_k": 3, "filters": {"authors": ["x"]}, "options": {}, "mode": "extractive"}  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(data=st.data())
+def test_messages_of_chats(services, data):
+    """What is no message is a problem of the client's."""
+    kind = data.draw(st.sampled_from(["ask", "resume", "cancel", "pong"]))
+    message: Any = ASK | {"type": kind}
+    for _ in range(data.draw(st.integers(1, 2))):
+        message = replaced(message, data.draw(st.sampled_from(places(message))), data.draw(VALUES))
+    text = data.draw(st.just(json.dumps(message)) | TEXTS)
+    try:
+        chat_messages.read(text, services.settings)
+    except SmartyPantsError as exc:
+        assert 400 <= exc.status < 500  # noqa: PT017
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), database=None)

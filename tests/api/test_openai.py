@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import threading
 import time
 from collections.abc import Iterator
 
@@ -11,13 +11,14 @@ import httpx
 import numpy as np
 import openai
 import pytest
-import uvicorn
 
-from smartypants.api.app import create_app
+from smartypants.auth.roles import Role
 from smartypants.errors import InvalidRequest, LLMUnavailable, Overloaded
 from smartypants.options.answering import LLMSettings
 from smartypants.types import Message
 from tests.api.conftest import LLM, WORDS
+from tests.auth.conftest import key_of, required, served
+from tests.conftest import free_port
 
 TEXT = "".join(WORDS)
 ASK = [{"role": "user", "content": "How long?"}]
@@ -25,16 +26,8 @@ ASK = [{"role": "user", "content": "How long?"}]
 
 @pytest.fixture
 def url(services) -> Iterator[str]:
-    config = uvicorn.Config(create_app(services), host="127.0.0.1", port=0, log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with served(services, free_port()) as url:
+        yield url
 
 
 @pytest.fixture
@@ -283,6 +276,36 @@ def test_models_of_several_providers(services, backend, remade):
     assert (wrong.status_code, wrong.json()["code"]) == (404, "model_not_found")
     long = {"model": "big", "messages": ASK, "max_tokens": 3001}
     assert client.post("/v1/chat/completions", json=long).status_code == 422
+
+
+def test_the_clients_key_is_who_it_is(services):
+    with served(required(services), free_port()) as url:
+
+        def client(key: str) -> openai.OpenAI:
+            return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0)
+
+        def key(name: str, scopes: list[str] | None = None) -> str:
+            return key_of(services.engine, name, Role.READER, scopes)["Authorization"][7:]
+
+        with client("sk-unknown") as stranger, pytest.raises(openai.AuthenticationError) as caught:
+            stranger.models.list()
+        assert caught.value.code == "credentials_invalid"
+        with client(key("ann")) as ann:
+            stream = ann.chat.completions.create(model=LLM, messages=ASK, stream=True)
+            assert "".join(c.choices[0].delta.content or "" for c in stream) == TEXT
+            assert ann.embeddings.create(model=services.settings.embedder.model, input="x").data
+        with client(key("bob", ["account"])) as bob, pytest.raises(openai.PermissionDeniedError):
+            bob.chat.completions.create(model=LLM, messages=ASK)
+
+
+def test_the_async_client(url):
+    async def ask() -> str:
+        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as ai:
+            assert LLM in [model.id async for model in await ai.models.list()]
+            stream = await ai.chat.completions.create(model=LLM, messages=ASK, stream=True)
+            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+    assert asyncio.run(ask()) == TEXT
 
 
 def test_models(ai, services):

@@ -144,6 +144,28 @@ def test_openapi_examples_are_accepted(client, document, services):
             assert response.status_code < 300, response.text
 
 
+def test_openapi_documents_what_may_be_sent_again(document):
+    def headers(path, method):
+        operation = document["paths"][path][method]
+        names = {p["name"] for p in operation["parameters"] if p["in"] == "header"}
+        return names, set(operation["responses"])
+
+    names, statuses = headers("/v1/conversations/{conversation_id}", "put")
+    assert names == {"Idempotency-Key", "If-Match", "X-Request-Id"}
+    assert {"409", "412", "422"} <= statuses
+    names, statuses = headers("/v1/conversations/{conversation_id}", "get")
+    assert names == {"If-None-Match", "X-Request-Id"}
+    assert "304" in statuses
+    names, _ = headers("/v1/search", "post")
+    assert "Idempotency-Key" not in names
+
+
+def test_openapi_has_the_messages_of_chats(document):
+    schemas = document["components"]["schemas"]
+    assert {"ChatAsk", "ChatResume", "ChatReady", "ChatEnd", "ChatError"} <= set(schemas)
+    assert schemas["ChatToken"]["properties"]["type"]["const"] == "token"
+
+
 def test_multipart_is_documented(document):
     form = document["components"]["schemas"]["UploadForm"]
     assert form["properties"]["files"]["items"] == {"type": "string", "format": "binary"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 
 from smartypants.api.app import TABLE, create_app
@@ -51,7 +51,9 @@ def test_every_route_is_in_the_table_and_says_what_it_needs(closed: TestClient) 
     app: Any = closed.app
     served = {route.path for route in app.routes if isinstance(route, Route)}
     assert served == {route.path for route in TABLE} | DOCS
-    assert len(app.routes) == len(served)
+    [socket] = {route.path for route in app.routes if isinstance(route, WebSocketRoute)}
+    assert socket == "/v1/chat"
+    assert len(app.routes) == len(served) + 1
     nothing = {(r.method, r.path) for r in TABLE if r.permission is Permission.NOTHING}
     assert nothing == OPEN
 
