@@ -32,6 +32,7 @@ from pydantic_settings import (
 
 from smartypants import machine
 from smartypants.addresses import parse
+from smartypants.auditing.settings import AuditSettings
 from smartypants.auth.settings import AuthSettings
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
@@ -613,6 +614,7 @@ class Settings(BaseSettings):
     default_collection: str = Field("default", description="Used where none is named.")
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
+    audit: AuditSettings = AuditSettings()
     ledger: LedgerSettings = LedgerSettings()
     blobs: BlobSettings = BlobSettings()
     storage: StorageSettings = StorageSettings()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from typing import Final
 
+import anyio.to_thread
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +18,7 @@ from starlette.responses import Response
 from smartypants.api import (
     accounts,
     answers,
+    audit,
     chat,
     collections,
     context,
@@ -36,11 +40,13 @@ from smartypants.api import (
     search,
     uploads,
 )
+from smartypants.api.auditing import Audit, audited
 from smartypants.api.authentication import Authenticate
 from smartypants.api.metrics import Metrics
 from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
 from smartypants.api.routing import AnyRoute, starlette_routes
 from smartypants.api.services import Services
+from smartypants.auditing.trail import AuditTrail
 from smartypants.auth.authenticating import Authenticator
 from smartypants.auth.exposure import WARNING
 from smartypants.errors import SmartyPantsError
@@ -64,6 +70,7 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *accounts.ROUTES,
     *people.ROUTES,
     *grants.ROUTES,
+    *audit.ROUTES,
     *login.ROUTES,
     *health.ROUTES,
 )
@@ -79,7 +86,10 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     """
     metrics = Metrics(services.engine, services.collectors)
     authenticator = Authenticator(services.settings.auth, services.engine)
-    if services.settings.auth.mode == "open":
+    required = services.settings.auth.mode == "required"
+    trail = AuditTrail(services.settings.audit, services.engine, required=required)
+    services = audited(services, trail)
+    if not required:
         log.warning("authentication_off", detail=WARNING)
     app = Starlette(
         routes=[*starlette_routes(TABLE, services), *docs.routes(_specification())],
@@ -88,17 +98,33 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
             Middleware(Measure, metrics=metrics),
             Middleware(CatchErrors),
             Middleware(Authenticate, authenticator=authenticator),
+            Middleware(Audit, trail=trail),
             Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),
         ],
         exception_handlers={
             SmartyPantsError: _problem,
             HTTPException: _problem,
         },
+        lifespan=_closing(trail.close),
     )
     app.router.redirect_slashes = False  # a redirect would be the one answer that is no problem
     app.state.metrics = metrics
     app.state.authenticator = authenticator
     return app
+
+
+def _closing(
+    *closed: Callable[[], None],
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """What waits to be written is written before the app ends."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        for close in closed:
+            await anyio.to_thread.run_sync(close)
+
+    return lifespan
 
 
 @cache

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, select, update
 
+from smartypants.auditing import events
 from smartypants.errors import Unavailable
-from smartypants.ledger import versions
+from smartypants.ledger import audit, versions
 from smartypants.ledger.collections import move_epoch
 from smartypants.ledger.database import BATCH, lock
 from smartypants.ledger.schema import collections, documents
@@ -166,6 +167,9 @@ def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -
                 .values(state=DocumentState.DELETED, updated_at=now)
             )
             versions.end(connection, ids, at=now)
+        for start in range(0, len(document_ids), BATCH):
+            gone = events.documents_deleted(collection, document_ids[start : start + BATCH])
+            audit.note(connection, gone)
 
 
 def mark_purged(engine: Engine, document_id: str) -> None:
