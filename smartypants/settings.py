@@ -36,6 +36,7 @@ from smartypants.auditing.settings import AuditSettings
 from smartypants.auth.settings import AuthSettings
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
+from smartypants.limits.settings import LimitSettings
 from smartypants.provider_options import (
     BaseUrl,
     BreakerSettings,
@@ -615,6 +616,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
     audit: AuditSettings = AuditSettings()
+    limits: LimitSettings = LimitSettings()
     ledger: LedgerSettings = LedgerSettings()
     blobs: BlobSettings = BlobSettings()
     storage: StorageSettings = StorageSettings()

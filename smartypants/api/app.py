@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from smartypants import accounting
 from smartypants.api import (
     accounts,
     answers,
@@ -42,6 +43,7 @@ from smartypants.api import (
 )
 from smartypants.api.auditing import Audit, audited
 from smartypants.api.authentication import Authenticate
+from smartypants.api.limiting import Limit
 from smartypants.api.metrics import Metrics
 from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
 from smartypants.api.routing import AnyRoute, starlette_routes
@@ -89,6 +91,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     required = services.settings.auth.mode == "required"
     trail = AuditTrail(services.settings.audit, services.engine, required=required)
     services = audited(services, trail)
+    limiter = accounting.make_limiter(services.settings, services.engine)
     if not required:
         log.warning("authentication_off", detail=WARNING)
     app = Starlette(
@@ -99,6 +102,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
             Middleware(CatchErrors),
             Middleware(Authenticate, authenticator=authenticator),
             Middleware(Audit, trail=trail),
+            Middleware(Limit, limiter=limiter),
             Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),
         ],
         exception_handlers={
@@ -110,6 +114,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     app.router.redirect_slashes = False  # a redirect would be the one answer that is no problem
     app.state.metrics = metrics
     app.state.authenticator = authenticator
+    app.state.limiter = limiter
     return app
 
 

@@ -1,0 +1,27 @@
+"""Builds from the settings what limits and counts what callers use."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from smartypants.ledger.limits import LedgerLimits
+from smartypants.limits.limiter import Limiter
+from smartypants.limits.redis import RedisLimits
+from smartypants.limits.store import LimitStore
+from smartypants.settings import Settings
+
+
+def make_limiter(settings: Settings, engine: Engine) -> Limiter | None:
+    """None where nothing is limited. Redis keeps the counts where it is the cache, or else the
+    ledger does. Raises `SetupError` where Redis's client or secret is not there."""
+    if not settings.limits.any:
+        return None
+    store: LimitStore = LedgerLimits(engine)
+    if settings.cache.kind == "redis":
+        assert settings.cache.url is not None
+        store = RedisLimits(
+            url=settings.cache.url,
+            password=settings.cache.password,
+            timeout_s=settings.limits.timeout_s,
+        )
+    return Limiter(settings.limits, store)
