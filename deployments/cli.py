@@ -27,6 +27,7 @@ from smartypants.cli import (
     query,
     recipe,
     transfer,
+    usage,
 )
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
@@ -61,6 +62,7 @@ app.add_typer(access.users)
 app.add_typer(access.groups)
 app.add_typer(access.grants)
 app.add_typer(audit.app)
+app.command()(usage.usage)
 
 
 @app.command()

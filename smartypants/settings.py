@@ -37,6 +37,7 @@ from smartypants.auth.settings import AuthSettings
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
 from smartypants.limits.settings import LimitSettings
+from smartypants.metering.settings import MeteringSettings
 from smartypants.provider_options import (
     BaseUrl,
     BreakerSettings,
@@ -617,6 +618,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     audit: AuditSettings = AuditSettings()
     limits: LimitSettings = LimitSettings()
+    metering: MeteringSettings = MeteringSettings()
     ledger: LedgerSettings = LedgerSettings()
     blobs: BlobSettings = BlobSettings()
     storage: StorageSettings = StorageSettings()

@@ -40,10 +40,12 @@ from smartypants.api import (
     recipes,
     search,
     uploads,
+    usage,
 )
 from smartypants.api.auditing import Audit, audited
 from smartypants.api.authentication import Authenticate
 from smartypants.api.limiting import Limit
+from smartypants.api.metering import Account
 from smartypants.api.metrics import Metrics
 from smartypants.api.middleware import CatchErrors, LimitBody, Measure, RequestContext
 from smartypants.api.routing import AnyRoute, starlette_routes
@@ -52,6 +54,7 @@ from smartypants.auditing.trail import AuditTrail
 from smartypants.auth.authenticating import Authenticator
 from smartypants.auth.exposure import WARNING
 from smartypants.errors import SmartyPantsError
+from smartypants.metering.meter import Meter
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +76,7 @@ TABLE: Final[tuple[AnyRoute, ...]] = (
     *people.ROUTES,
     *grants.ROUTES,
     *audit.ROUTES,
+    *usage.ROUTES,
     *login.ROUTES,
     *health.ROUTES,
 )
@@ -92,6 +96,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     trail = AuditTrail(services.settings.audit, services.engine, required=required)
     services = audited(services, trail)
     limiter = accounting.make_limiter(services.settings, services.engine)
+    meter = Meter(services.settings.metering, services.engine)
     if not required:
         log.warning("authentication_off", detail=WARNING)
     app = Starlette(
@@ -103,13 +108,14 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
             Middleware(Authenticate, authenticator=authenticator),
             Middleware(Audit, trail=trail),
             Middleware(Limit, limiter=limiter),
+            Middleware(Account, meter=meter),
             Middleware(LimitBody, max_bytes=services.settings.http.max_body_bytes),
         ],
         exception_handlers={
             SmartyPantsError: _problem,
             HTTPException: _problem,
         },
-        lifespan=_closing(trail.close),
+        lifespan=_closing(trail.close, meter.close),
     )
     app.router.redirect_slashes = False  # a redirect would be the one answer that is no problem
     app.state.metrics = metrics

@@ -19,6 +19,7 @@ from smartypants.api.services import Services
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
 from smartypants.errors import SmartyPantsError
+from smartypants.metering import payer
 
 B = TypeVar("B")
 P = TypeVar("P", bound=Params)
@@ -97,13 +98,16 @@ def _endpoint(
 
 
 async def _serve(route: AnyRoute, request: Request, services: Services) -> Response:
+    payer.settle(route=route.path)
     if route.permission is not Permission.NOTHING:
         context.caller(request).check(route.permission)
     params = read_params(request, route.params, services.settings)
     body = await route.body.read(request, services.settings)
     call = Call(request, services, body, params)
     if route.collection is not None:
-        call.caller.check(route.permission, route.collection(call))
+        collection = route.collection(call)
+        call.caller.check(route.permission, collection)
+        payer.settle(collection=collection or services.settings.default_collection)
     result = await route.handler(call)
     if isinstance(result, Response):
         return result

@@ -8,6 +8,7 @@ from smartypants.ledger import (
     audit_schema,  # noqa: F401 - its tables are the ledger's too
     auth_schema,  # noqa: F401
     limits_schema,  # noqa: F401
+    usage_schema,  # noqa: F401
 )
 from smartypants.ledger.columns import JSON, String, Text
 from smartypants.ledger.metadata import metadata as metadata
