@@ -72,4 +72,5 @@ def test_retryable_errors() -> None:
         "Unavailable", "Overloaded", "LedgerUnavailable",
         "StorageUnavailable", "VectorStoreUnavailable",
         "LLMUnavailable", "EmbedderUnavailable", "IssuerUnavailable", "DeadlineExceeded",
+        "RateLimited", "QuotaSpent",
     }  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartypants.auditing import chain
@@ -127,6 +127,7 @@ def test_a_chain_whose_beginning_was_put_away() -> None:
     assert verify(rest, after=Anchor(4, "f" * 64)).faults
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_other_body_is_found(data: st.DataObject) -> None:
     links = made(5)

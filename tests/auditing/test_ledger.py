@@ -37,11 +37,12 @@ from smartypants.prompts.defaults import default_prompt
 from smartypants.prompts.kinds import Kind
 from smartypants.prompts.shares import Share
 from smartypants.recipes import Recipe
+from tests.auditing.children import EACH, append, note
 from tests.ledger.conftest import Source as DocumentSource
 
 ANN = Source("person", "ann", user_id="a" * 32, key_id="k" * 16, ip="192.0.2.7",
              operation="POST /v1/x", request_id="r1")  # fmt: skip
-PROCESSES, EACH = 4, 25
+PROCESSES = 4
 
 
 def records(engine: Engine) -> list[dict[str, Any]]:
@@ -57,11 +58,6 @@ def whats(engine: Engine) -> list[tuple[str, str]]:
 
 def verified(engine: Engine, **more: Any) -> Report:
     return verify(audit.links(engine), **more)
-
-
-def note(engine: Engine, number: int) -> None:
-    with engine.begin() as connection:
-        audit.note(connection, events.changed("job", "Create", str(number)))
 
 
 def test_a_record_says_who_did_what_and_where(engine: Engine) -> None:
@@ -174,16 +170,9 @@ def test_a_change_that_fails_leaves_no_record(engine: Engine) -> None:
     assert whats(engine) == [("Account Change", "Create")]
 
 
-def _append(url: str, process: int) -> None:
-    engine = connect(url)
-    for number in range(EACH):
-        note(engine, process * EACH + number)
-    engine.dispose()
-
-
 def test_processes_at_once_make_one_chain(engine: Engine, either_ledger: str) -> None:
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        pool.starmap(_append, [(either_ledger, number) for number in range(PROCESSES)])
+        pool.starmap(append, [(either_ledger, number) for number in range(PROCESSES)])
     report = verified(engine)
     assert (report.records, report.anchor.id, report.faults) == (
         PROCESSES * EACH, PROCESSES * EACH, (),

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from smartypants.ledger.database import connect
-from smartypants.ledger.limits import LedgerLimits
-from smartypants.limits.redis import RedisLimits
 from smartypants.limits.store import LimitStore, MemoryLimits
 from tests.api.conftest import backend, ledger_url, model_folder, services  # noqa: F401
+from tests.limits.children import open_store
 from tests.servers.redis import RedisServer
-
-
-class Unused:
-    """A spare store that nobody should ask."""
-
-    def apply(self, charges: object, now: float) -> object:
-        raise AssertionError("Redis did not answer")
-
-
-def open_store(kind: str, url: str) -> LimitStore:
-    """By what a child process can be told."""
-    if kind == "redis":
-        return RedisLimits(url=url, timeout_s=20.0, spare=Unused())  # type: ignore[arg-type]
-    return LedgerLimits(connect(url))
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])

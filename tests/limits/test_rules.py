@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartypants.limits.rules import EPOCH, SLACK_S, Charge, Quota, Rate, decide, quota
@@ -26,6 +26,7 @@ def rate(limit: int = 10, per_s: int = 60, burst: int = 10) -> Rate:
     return Rate("r", "k", "requests", limit, per_s, burst)
 
 
+@settings(deadline=None)
 @given(RATES, ARRIVALS)
 def test_no_interval_has_more_than_the_burst_and_what_came_back(
     rule: Rate, arrivals: list[tuple[float, int]]
@@ -46,6 +47,7 @@ def test_no_interval_has_more_than_the_burst_and_what_came_back(
             assert total <= rule.burst + came_back + 1e-6
 
 
+@settings(deadline=None)
 @given(RATES, ARRIVALS)
 def test_what_is_said_to_be_left_is_there_and_no_more(
     rule: Rate, arrivals: list[tuple[float, int]]
@@ -91,6 +93,7 @@ def test_all_or_nothing() -> None:
     assert refused.values == {"k": 0.0, "d": 3.0}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), max_size=60), st.integers(1, 50))
 def test_a_quota_is_never_exceeded(takes: list[int], limit: int) -> None:
     rule, value, total = Quota("q", "d", "documents", limit, 86_400, NOW + 1), 0.0, 0

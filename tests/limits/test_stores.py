@@ -18,11 +18,11 @@ from smartypants.limits.redis import RedisLimits
 from smartypants.limits.rules import Charge, Quota, Rate, Rule
 from smartypants.limits.store import LimitStore, MemoryLimits
 from tests.conftest import free_port
-from tests.limits.conftest import open_store
+from tests.limits.children import TRIES, open_store, take
 from tests.servers.redis import RedisServer, redis_server
 
 NOW = 30_000_000.25
-PROCESSES, TRIES = 4, 40
+PROCESSES = 4
 RULES: list[Rule] = [
     Rate("a", "a", "requests", 7, 60, 5),
     Rate("b", "b", "tokens", 1_000_000, 60, 1_000_000),
@@ -61,14 +61,6 @@ def test_it_decides_as_it_should(store: LimitStore) -> None:
     assert 50 < refused < 250
 
 
-def _take(kind: str, url: str, rules: list[Rule], units: int) -> int:
-    store = open_store(kind, url)
-    taken = 0
-    for _ in range(TRIES):
-        taken += not store.apply([Charge(rule, units) for rule in rules], NOW).refused
-    return taken
-
-
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "redis"], indirect=True)
 @pytest.mark.parametrize(
     "rule",
@@ -80,9 +72,9 @@ def _take(kind: str, url: str, rules: list[Rule], units: int) -> int:
 )
 def test_processes_at_once_never_take_more(kind: str, url: str, rule: Rule) -> None:
     far = Quota("far", "far", "requests", 10**6, 86_400, NOW + 9e6)
-    arguments = (kind, url, [rule, far], 1)
+    arguments = (kind, url, [rule, far], NOW)
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        taken = pool.starmap(_take, [arguments] * PROCESSES)
+        taken = pool.starmap(take, [arguments] * PROCESSES)
     assert PROCESSES * TRIES > 100
     assert sum(taken) == 100  # of both: where one was refused, the other was not taken
     last = open_store(kind, url).apply([Charge(far, 0, "test")], NOW)

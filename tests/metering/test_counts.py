@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartypants.metering.counts import Bucket, Noted, Sums, spent, summed
@@ -16,6 +16,7 @@ COSTS = st.one_of(st.none(), st.integers(0, 1000).map(float))
 SUMS = st.builds(Sums, calls=st.integers(0, 9), prompt_tokens=st.integers(0, 99), cost=COSTS)
 
 
+@settings(deadline=None)
 @given(SUMS, SUMS, SUMS)
 def test_in_any_order(one: Sums, two: Sums, three: Sums) -> None:
     assert (one + two) + three == one + (two + three)

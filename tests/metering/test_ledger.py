@@ -13,13 +13,13 @@ from sqlalchemy import Engine
 from smartypants.errors import Unavailable
 from smartypants.ledger import commits, usage
 from smartypants.ledger.commits import Failed, Indexed
-from smartypants.ledger.database import connect
 from smartypants.ledger.usage import GROUPS, Group, Wanted
 from smartypants.metering.counts import Bucket, Sums
 from smartypants.metering.payer import NOBODY, Payer
 from tests.ledger.conftest import Source
+from tests.metering.children import EACH, USERS, add
 
-PROCESSES, EACH = 4, 20
+PROCESSES = 4
 NOON = datetime(2026, 11, 30, 12, 30, tzinfo=UTC).timestamp()
 
 
@@ -102,23 +102,11 @@ def test_costs_that_become_known(engine: Engine) -> None:
     assert costs == [(None, 1), (None, 2), (0.5, 2), (0.5, 3), (0.75, 3)]
 
 
-def _add(url: str, process: int) -> None:
-    engine, chance = connect(url), random.Random(process)
-    users = list("abcdefgh")
-    for _ in range(EACH):
-        chance.shuffle(users)
-        usage.add(
-            engine,
-            {Bucket.at(NOON, Payer(user), "p", "m"): Sums(calls=1, cost=0.5) for user in users},
-        )
-    engine.dispose()
-
-
 def test_processes_at_once_lose_nothing(engine: Engine, either_ledger: str) -> None:
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        pool.starmap(_add, [(either_ledger, number) for number in range(PROCESSES)])
+        pool.starmap(add, [(either_ledger, number, NOON) for number in range(PROCESSES)])
     found = usage.totals(engine, Wanted(), ("user",), limit=100)
-    assert [each.group for each in found] == [(user,) for user in "abcdefgh"]
+    assert [each.group for each in found] == [(user,) for user in USERS]
     assert {each.sums.calls for each in found} == {PROCESSES * EACH}
     assert {each.sums.cost for each in found} == {PROCESSES * EACH * 0.5}
 
