@@ -13,6 +13,7 @@ from actors.stages import patiently
 from smartypants.ledger import commits
 from smartypants.ledger.collections import Collection
 from smartypants.ledger.commits import Failed, Indexed
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.options.ingestion import IngestSettings
 from smartypants.progress import Progress
 from smartypants.protocols import VectorStore
@@ -39,6 +40,8 @@ class Committer:
         settings: IngestSettings,
         progress: Progress,
         record: Record | None = None,
+        *,
+        payer: Payer = NOBODY,
     ) -> None:
         self._engine = engine
         self._vectors = vectors
@@ -46,6 +49,7 @@ class Committer:
         self._settings = settings
         self._progress = progress
         self._record = record or self._commit
+        self._payer = payer
         self._indexed: list[Indexed] = []
         self._stale: set[str] = set()
         self._unchanged: list[str] = []
@@ -102,7 +106,7 @@ class Committer:
 
     def _commit(self, whole: Sequence[Indexed], failed: Sequence[Failed]) -> None:
         name, physical = self._collection.name, self._collection.physical
-        commits.commit(self._engine, name, whole, failed, physical=physical)
+        commits.commit(self._engine, name, whole, failed, physical=physical, payer=self._payer)
 
     def _durable(self, physical: str) -> list[Indexed]:
         """Flush, then ask: a store that was killed in between may have lost what it took."""

@@ -23,6 +23,8 @@ from smartypants.errors import (
 )
 from smartypants.ledger import collections, documents, listing, moves
 from smartypants.ledger.jobs import Job
+from smartypants.metering.counts import payer_of
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.permitting import permit
 from smartypants.progress import Progress
 from smartypants.settings import Settings
@@ -65,6 +67,7 @@ class IngestRequest:
     listed: bool = False
     share: float = 1.0
     since: float = field(default_factory=time.time)
+    payer: Payer = NOBODY
 
     @classmethod
     def of(cls, job: Job) -> IngestRequest:
@@ -76,6 +79,7 @@ class IngestRequest:
             listed=bool(job.listed),
             share=2.0 ** (job.priority - 5),
             since=job.created_at,
+            payer=payer_of(job),
         )
 
 
@@ -132,7 +136,9 @@ def ingest(
     permit(engine, vectors, collection.name)
     progress.begin_indexing()
     documents.retry_due(engine, connector.source_id, max_attempts=settings.ingest.max_attempts)
-    committer = Committer(engine, vectors, collection, settings.ingest, progress)
+    committer = Committer(
+        engine, vectors, collection, settings.ingest, progress, payer=request.payer
+    )
     for _ in range(MAX_PASSES):
         left = documents.count_pending(engine, connector.source_id)
         if not left:
@@ -181,6 +187,7 @@ def _works(
                 row.acl_id,
                 row.indexed_version,
                 fresh=row.created_at >= since,
+                payer=request.payer,
             )
         after = page[-1].id
 

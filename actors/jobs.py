@@ -19,6 +19,7 @@ from actors.ingest import IngestRequest, ingest
 from actors.reindex import ReindexRequest, reindex
 from actors.sharing import SharedPipeline, our_error
 from smartypants import reindexing, wiring
+from smartypants.auditing.source import Source, acting
 from smartypants.deleting import purge
 from smartypants.errors import SetupError, SmartyPantsError, Unavailable
 from smartypants.ledger import jobs, leases
@@ -149,8 +150,10 @@ class RunningJob:
         job, engine = self._job, self._engine
         log.info("job_started", job_id=job.id, kind=job.kind, collection=job.collection)
         outcome: Any = None
+        source = Source("job", job.kind, job.submitted_by or "", operation=f"job {job.id}")
         try:
-            due = self._work()
+            with acting(source):
+                due = self._work()
         except JobStopped:
             outcome = "stopped"
             self._let_go()

@@ -22,6 +22,8 @@ from smartypants.ledger import collections, generations, jobs
 from smartypants.ledger.commits import Failed, Indexed
 from smartypants.ledger.generations import Generation, GenerationState, Staged
 from smartypants.ledger.jobs import Job
+from smartypants.metering.counts import payer_of
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.progress import Progress
 from smartypants.protocols import VectorStore
 from smartypants.settings import Settings
@@ -46,6 +48,7 @@ class ReindexRequest:
     model: str | None = None
     switched: bool = False
     share: float = 1.0
+    payer: Payer = NOBODY
 
     @classmethod
     def of(cls, job: Job) -> ReindexRequest:
@@ -55,6 +58,7 @@ class ReindexRequest:
             job.params.get("model"),
             switched=bool(job.listed),
             share=2.0 ** (job.priority - 5),
+            payer=payer_of(job),
         )
 
 
@@ -184,6 +188,7 @@ class _Filling:
                     None,
                     fresh=self._new and not held,
                     stored=row.indexed_version,
+                    payer=self._request.payer,
                 )
             after = page[-1][0].id
 

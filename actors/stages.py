@@ -18,11 +18,13 @@ from typing import Any, TypeVar
 import numpy as np
 import structlog
 
-from smartypants import wiring
+from smartypants import accounting, wiring
 from smartypants.attributes import Attributes, attributes
 from smartypants.embedding_cache import cache_key
 from smartypants.errors import DocumentError, SmartyPantsError, Unavailable
 from smartypants.ledger.commits import Failed
+from smartypants.metering.meter import Meter
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.protocols import Connector, TokenEmbedder, TokenIds, Vectors
 from smartypants.reading import ReadDocument, read, reread
 from smartypants.settings import Settings
@@ -60,6 +62,8 @@ class Work:
     """The vector store can hold nothing of it yet."""
     stored: str | None = None
     """A version whose kept text is cut anew; its source is not asked."""
+    payer: Payer = NOBODY
+    """On whose account it is embedded."""
     ticket: int = 0
     """Tells one way through the pipeline from another of the same document."""
 
@@ -167,7 +171,8 @@ class EmbedChunks:
     """Parts → the same with vectors; a text that was embedded before is not embedded again."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
-        self._embedder = wiring.make_embedder(settings, workers=workers)
+        meter = Meter(settings.metering, wiring.open_ledger(settings))
+        self._embedder = accounting.make_metered_embedder(settings, meter, workers=workers)
         self._cache = wiring.open_embedding_cache(settings)
         self._patience_s = settings.ingest.patience_s
 
@@ -175,7 +180,7 @@ class EmbedChunks:
         parts: list[Part] = rows["batch"][0]
         started = time.perf_counter()
         texts = [chunk.searched_text for part in parts for chunk in part.chunks]
-        keys = [cache_key(self._embedder.model, text) for text in texts]
+        keys = [cache_key(self._embedder.plugin.model, text) for text in texts]
         known = self._cache.get(keys) if self._cache is not None else {}
         missing = {key: row for row, key in enumerate(keys) if key not in known}
         if missing:
@@ -202,10 +207,16 @@ class EmbedChunks:
         return row(out)
 
     def _embed(self, parts: list[Part], texts: list[str], rows: list[int]) -> Vectors:
+        embedder = self._embedder
+        payers = [part.work.payer for part in parts for _ in part.chunks]
+        mine = [payers[row] for row in rows]
         tokens = [ids for part in parts for ids in part.tokens]
-        if len(tokens) == len(texts) and isinstance(self._embedder, TokenEmbedder):
-            return self._embedder.embed_tokens([tokens[row] for row in rows])
-        return self._embedder.embed([texts[row] for row in rows])
+        if len(tokens) == len(texts) and isinstance(embedder.plugin, TokenEmbedder):
+            chosen = [tokens[row] for row in rows]
+            vectors = embedder.plugin.embed_tokens(chosen)
+            embedder.account(mine, [len(ids) for ids in chosen])
+            return vectors
+        return embedder.embed([texts[row] for row in rows], mine)
 
 
 class WriteChunks:

@@ -17,7 +17,19 @@ from deployments.cli_reindex import reindex
 from smartypants import doctor as checks
 from smartypants import runtime
 from smartypants.auth.exposure import WARNING, check_exposure
-from smartypants.cli import access, inspect, keys, ledger, prompts, query, recipe, safety, transfer
+from smartypants.cli import (
+    access,
+    audit,
+    inspect,
+    keys,
+    ledger,
+    prompts,
+    query,
+    recipe,
+    safety,
+    transfer,
+    usage,
+)
 from smartypants.cli.jobs import jobs
 from smartypants.cli.output import Json, err, out, print_json, reporting
 from smartypants.cli.tune import tune
@@ -51,6 +63,8 @@ app.add_typer(keys.app)
 app.add_typer(access.users)
 app.add_typer(access.groups)
 app.add_typer(access.grants)
+app.add_typer(audit.app)
+app.command()(usage.usage)
 
 
 @app.command()

@@ -8,7 +8,8 @@ from typing import Any
 
 from ray import serve
 
-from smartypants import wiring
+from smartypants import accounting, wiring
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.protocols import Vectors
 from smartypants.settings import Settings
 
@@ -18,18 +19,28 @@ class EmbedderServer:
 
     def __init__(self, settings: Settings) -> None:
         # One thread: a query is short, and a second thread costs more in waiting than it gives.
-        self._embedder = wiring.make_embedder(settings, workers=os.cpu_count() or 1)
+        self._meter = accounting.make_meter(settings, wiring.open_ledger(settings))
+        self._embedder = accounting.make_metered_embedder(
+            settings, self._meter, workers=os.cpu_count() or 1
+        )
         if not settings.embedder.remote:  # another's may be down now, and up when it matters
-            self._embedder.embed(["warm-up"])
+            self._embedder.plugin.embed(["warm-up"])
         batching: Any = self.embed
         batching.set_max_batch_size(settings.serve.max_batch_requests)
 
     @serve.batch(batch_wait_timeout_s=0.0, max_concurrent_batches=1)
-    async def embed(self, texts: list[str]) -> list[Vectors]:
-        return list(await asyncio.to_thread(self._embedder.embed, texts))
+    async def embed(self, asked: list[tuple[str, Payer]]) -> list[Vectors]:
+        texts, payers = [text for text, _ in asked], [payer for _, payer in asked]
+        return list(await asyncio.to_thread(self._embedder.embed, texts, payers))
 
     async def ready(self) -> str:
-        return self._embedder.model
+        return self._embedder.plugin.model
 
-    async def embed_many(self, texts: list[str]) -> Vectors:
-        return await asyncio.to_thread(self._embedder.embed, texts)
+    async def embed_many(self, texts: list[str], payer: Payer = NOBODY) -> Vectors:
+        payers = [payer] * len(texts)
+        return await asyncio.to_thread(self._embedder.embed, texts, payers)
+
+    def __del__(self) -> None:
+        meter = getattr(self, "_meter", None)
+        if meter is not None:
+            meter.close()

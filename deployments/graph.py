@@ -23,6 +23,7 @@ from smartypants.caching.semantic import SemanticIndex
 from smartypants.errors import SmartyPantsError
 from smartypants.ledger import collections
 from smartypants.measures import AnswerMeasures
+from smartypants.metering.payer import current
 from smartypants.prompts.choosing import ActivePrompts
 from smartypants.prompts.kinds import Kind
 from smartypants.prompts.template import Prompt
@@ -102,7 +103,7 @@ class Graph:
         return await asyncio.to_thread(collections.standing, self._engine, collection)
 
     async def _embed_question(self, text: str) -> Vectors:
-        vector: Vectors = await call(lambda: self._handles.embedder.embed.remote(text))
+        vector: Vectors = await call(lambda: self._handles.embedder.embed.remote((text, current())))
         return vector
 
     async def search(self, query: Query) -> SearchResult:
@@ -187,11 +188,13 @@ class Graph:
 
         Raises `Overloaded` at once where there is no time.
         """
-        handle = self._handles.llm.options(stream=True)
+        handle, payer = self._handles.llm.options(stream=True), current()
         budget_s = left(deadline, self._settings.serve.generation_budget_s)
         async with self._generations.admitted(budget_s):
             deltas = stream(
-                lambda: handle.generate.remote(list(messages), sampling, request_id, deadline),
+                lambda: handle.generate.remote(
+                    list(messages), sampling, request_id, deadline, payer
+                ),
                 Delta,
                 deadline=deadline,
                 first_by=None if first_s is None else time.time() + first_s,
@@ -205,7 +208,7 @@ class Graph:
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, one row a text."""
         handle = self._handles.embedder
-        vectors: Vectors = await call(lambda: handle.embed_many.remote(list(texts)))
+        vectors: Vectors = await call(lambda: handle.embed_many.remote(list(texts), current()))
         return vectors
 
     async def readiness(self) -> dict[str, Readiness]:

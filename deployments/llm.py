@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from functools import partial
 
-from smartypants import wiring
+from smartypants import accounting, wiring
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.settings import Settings
 from smartypants.types import Delta, Message, SamplingParams
 
@@ -18,6 +20,7 @@ class LLMServer:
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
         self._llm = wiring.make_llm(settings)
+        self._meter = accounting.make_meter(settings, wiring.open_ledger(settings))
         await self._llm.start()
 
     async def generate(
@@ -26,8 +29,15 @@ class LLMServer:
         params: SamplingParams,
         request_id: str,
         deadline: float | None = None,
+        payer: Payer = NOBODY,
     ) -> AsyncIterator[Delta]:
-        deltas = self._llm.generate(messages, params, request_id=request_id, deadline=deadline)
+        deltas = self._llm.generate(
+            messages,
+            params,
+            request_id=request_id,
+            deadline=deadline,
+            note=partial(self._meter.called, payer),
+        )
         async with aclosing(deltas):
             async for delta in deltas:
                 yield delta
@@ -42,3 +52,4 @@ class LLMServer:
         llm = getattr(self, "_llm", None)
         if llm is not None:
             llm.shutdown()
+            self._meter.close()

@@ -10,6 +10,7 @@ from ray.serve.handle import DeploymentHandle
 
 from deployments.calls import stream
 from smartypants import wiring
+from smartypants.metering.payer import NOBODY, Payer, current, paying
 from smartypants.processing import Helpers, process
 from smartypants.prompts.choosing import ActivePrompts
 from smartypants.querying.asking import Reply, whole
@@ -34,17 +35,20 @@ class QueryProcessor:
             prompts=ActivePrompts(self._engine),
         )
 
-    async def process(self, query: Query) -> SearchPlan:
-        return await process(
-            query, engine=self._engine, settings=self._settings, helpers=self._helpers
-        )
+    async def process(self, query: Query, payer: Payer = NOBODY) -> SearchPlan:
+        with paying(payer):
+            return await process(
+                query, engine=self._engine, settings=self._settings, helpers=self._helpers
+            )
 
     async def _ask(
         self, messages: Sequence[Message], sampling: SamplingParams, deadline: float
     ) -> Reply:
-        handle = self._llm.options(stream=True)
+        handle, payer = self._llm.options(stream=True), current()
         deltas = stream(
-            lambda: handle.generate.remote(list(messages), sampling, uuid.uuid4().hex, deadline),
+            lambda: handle.generate.remote(
+                list(messages), sampling, uuid.uuid4().hex, deadline, payer
+            ),
             Delta,
             deadline=deadline,
         )

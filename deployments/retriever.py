@@ -13,6 +13,7 @@ from ray.serve.handle import DeploymentHandle
 from deployments.calls import call
 from smartypants import wiring
 from smartypants.errors import SmartyPantsError
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.protocols import Vectors
 from smartypants.retrieving import Legs, retrieve
 from smartypants.searching import Scope, together
@@ -44,12 +45,14 @@ class Retriever:
         for leg in legs:
             leg.set_max_batch_size(settings.serve.max_batch_requests)
 
-    async def retrieve(self, plan: SearchPlan, guess: Guess | None = None) -> SearchResult:
+    async def retrieve(
+        self, plan: SearchPlan, guess: Guess | None = None, payer: Payer = NOBODY
+    ) -> SearchResult:
         async def embed(text: str) -> Vectors:
             if guess is not None and text == guess.text:
                 return guess.vector
             vector: Vectors = await call(
-                lambda: self._embedder.embed.remote(text), deadline=plan.query.deadline
+                lambda: self._embedder.embed.remote((text, payer)), deadline=plan.query.deadline
             )
             return vector
 

@@ -20,6 +20,7 @@ from smartypants.caching.vectors import QueryVectors
 from smartypants.choices import BUSY, Choice
 from smartypants.errors import DeadlineExceeded, Overloaded, SmartyPantsError, Unavailable
 from smartypants.finishing import finish
+from smartypants.metering.payer import current
 from smartypants.processing import normalise
 from smartypants.protocols import Vectors, VectorStore
 from smartypants.querying.recording import Recorder, since
@@ -94,7 +95,8 @@ class Searching:
         if admission.load > SHED_EXPANSION:
             query = replace(query, shed=("expansion",))
         plan: SearchPlan = await call(
-            lambda: self._handles.query_processor.process.remote(query), deadline=query.deadline
+            lambda: self._handles.query_processor.process.remote(query, current()),
+            deadline=query.deadline,
         )
         return plan
 
@@ -113,7 +115,7 @@ class Searching:
     ) -> SearchResult:
         started = time.perf_counter()
         found: SearchResult = await call(
-            lambda: self._handles.retriever.retrieve.remote(plan, guess),
+            lambda: self._handles.retriever.retrieve.remote(plan, guess, current()),
             deadline=plan.query.deadline,
         )
         recorder = Recorder([*plan.trace, *found.trace], {**plan.skipped, **found.skipped})
@@ -149,7 +151,7 @@ class Searching:
 
         async def embed(text: str) -> Vectors:
             vector: Vectors = await call(
-                lambda: self._handles.embedder.embed.remote(text),
+                lambda: self._handles.embedder.embed.remote((text, current())),
                 deadline=query.deadline,
                 patience_s=0,
             )

@@ -43,6 +43,8 @@
     │   ├── LLMUnavailable
     │   ├── EmbedderUnavailable
     │   └── IssuerUnavailable
+    ├── RateLimited               429  retryable: the caller asks for more than it may
+    │   └── QuotaSpent                 of a day or month
     ├── DeadlineExceeded          504
     └── SetupError                500  the installation or its settings are wrong
         ├── ModelNotFound
@@ -279,6 +281,18 @@ class Overloaded(Unavailable):
     code = "overloaded"
     status = 429
     title = "Too many requests at once"
+
+
+class RateLimited(SmartyPantsError):
+    code = "rate_limited"
+    status = 429
+    title = "A rate limit is reached"
+    retryable = True
+
+
+class QuotaSpent(RateLimited):
+    code = "quota_spent"
+    title = "A quota is spent"
 
 
 class LedgerUnavailable(Unavailable):

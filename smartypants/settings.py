@@ -20,8 +20,11 @@ from pydantic_settings import (
 )
 
 from smartypants import machine
+from smartypants.auditing.settings import AuditSettings
 from smartypants.auth.settings import AuthSettings
 from smartypants.chatting.settings import ChatSettings
+from smartypants.limits.settings import LimitSettings
+from smartypants.metering.settings import MeteringSettings
 from smartypants.options.answering import AnswerSettings, LLMSettings, RerankerSettings
 from smartypants.options.ingestion import (
     ChunkerSettings,
@@ -63,6 +66,9 @@ class Settings(BaseSettings):
     default_collection: str = Field("default", description="Used where none is named.")
     http: HttpSettings = HttpSettings()
     auth: AuthSettings = AuthSettings()
+    audit: AuditSettings = AuditSettings()
+    limits: LimitSettings = LimitSettings()
+    metering: MeteringSettings = MeteringSettings()
     ledger: LedgerSettings = LedgerSettings()
     blobs: BlobSettings = BlobSettings()
     storage: StorageSettings = StorageSettings()

@@ -23,6 +23,7 @@ from smartypants.connectors.uploads import UploadsConnector
 from smartypants.embedding_cache import EmbeddingCache
 from smartypants.errors import ModelNotFound, SetupError
 from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtractor
+from smartypants.ledger import audit
 from smartypants.ledger.database import connect
 from smartypants.packing import CountTokens, estimated_tokens
 from smartypants.prompts.fitting import Window
@@ -62,7 +63,9 @@ def open_ledger(settings: Settings) -> Engine:
     """Raises `SetupError` for SQLite on another machine."""
     if settings.embedded_ledger:
         _only_there(settings, "SQLite as the ledger", "ledger.url to a PostgreSQL URL")
-    return connect(settings.ledger_url, password=settings.ledger.password)
+    engine = connect(settings.ledger_url, password=settings.ledger.password)
+    engine.update_execution_options(**{audit.KEY: settings.audit.key})
+    return engine
 
 
 def open_blobs(settings: Settings) -> BlobStore:

@@ -72,5 +72,5 @@ def test_retryable_errors() -> None:
         "Unavailable", "Overloaded", "LedgerUnavailable",
         "StorageUnavailable", "VectorStoreUnavailable",
         "LLMUnavailable", "EmbedderUnavailable", "IssuerUnavailable", "DeadlineExceeded",
-        "TurnInProgress", "RequestInProgress",
+        "TurnInProgress", "RequestInProgress", "RateLimited", "QuotaSpent",
     }  # fmt: skip

@@ -64,9 +64,11 @@ async def identify(authenticator: Authenticator, connection: HTTPConnection) -> 
         return caller
     if caller.how == "open":
         check_host(connection.headers.get("Host", ""), auth.public_url)
-    socket = connection.scope["type"] == "websocket"
-    if socket or connection.scope["method"] not in SAFE_METHODS:
+    if connection.scope["type"] == "websocket":
+        if caller.how == "session":  # browsers send no header of ours there
+            check_origin(site, connection.headers)
+    elif connection.scope["method"] not in SAFE_METHODS:
         check_origin(site, connection.headers)
-        if caller.how == "session" and not socket:  # browsers send no header of ours there
+        if caller.how == "session":
             check_csrf(caller, connection.headers)
     return caller

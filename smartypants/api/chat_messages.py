@@ -13,6 +13,7 @@ from smartypants.api.fields import Identifier, RequestBody, no_controls
 from smartypants.api.problems import FieldError, InvalidFields, Problem
 from smartypants.settings import Settings
 
+PATH: Final = "/v1/chat"
 VERSION: Final = 1
 SUBPROTOCOL: Final = "smartypants.chat.v1"
 

@@ -13,7 +13,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from smartypants.api import context
-from smartypants.api.chat_messages import SUBPROTOCOL, ChatError
+from smartypants.api.chat_messages import PATH, SUBPROTOCOL, ChatError
 from smartypants.api.chat_socket import AUTHENTICATION, ChatConnection, Closed, problem
 from smartypants.api.metrics import Metrics
 from smartypants.api.services import Services
@@ -30,7 +30,6 @@ from smartypants.errors import (
     SmartyPantsError,
 )
 
-PATH: Final = "/v1/chat"
 FORBIDDEN, PROTOCOL, TOO_MANY, INTERNAL = 4403, 4400, 4429, 1011
 _CODES: Final[tuple[tuple[type[SmartyPantsError], int], ...]] = (
     (NotAuthenticated, AUTHENTICATION),

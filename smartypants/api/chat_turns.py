@@ -11,9 +11,11 @@ from sqlalchemy import Engine
 from starlette.requests import HTTPConnection
 
 from smartypants.api import access, answers
-from smartypants.api.chat_messages import ChatAsk
+from smartypants.api.chat_messages import PATH, ChatAsk
+from smartypants.api.limiting import take_question
 from smartypants.api.services import AnswerRequest, Services
 from smartypants.api.streaming import closing
+from smartypants.auditing import source
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
 from smartypants.chatting.runner import TurnRunner
@@ -21,6 +23,7 @@ from smartypants.chatting.running import RunningTurn
 from smartypants.errors import InvalidRequest
 from smartypants.ledger import turn_leases, turns
 from smartypants.ledger.turns import Asked, Turn, TurnState
+from smartypants.metering import payer
 from smartypants.prompts.inputs import TURNS
 from smartypants.types import AnswerEvent, Message, stable_id
 
@@ -39,6 +42,7 @@ async def ask(
 
     Raises what `turns.begin` does, `Forbidden`, `CollectionNotFound` and `InvalidRequest`.
     """
+    await take_question(connection)
     collection = await anyio.to_thread.run_sync(_collection, services, caller, body)
     request = answers.to_request(connection, services.settings, body, collection=collection)
     request_id = uuid.uuid4().hex
@@ -59,7 +63,18 @@ async def ask(
     turn, new = await anyio.to_thread.run_sync(turns.begin, services.engine, asked)
     if new:
         running = RunningTurn(turn)
-        runner.start(running, lambda: _events(services, caller, request, running))
+        paid_in = collection or services.settings.default_collection
+        account = dataclasses.replace(payer.current(), route=PATH, collection=paid_in)
+        asker = source.current()
+
+        async def events() -> AsyncGenerator[AnswerEvent, None]:
+            # The turn is answered outside of this connection's context.
+            with payer.paying(account), source.acting(asker):
+                async with closing(_events(services, caller, request, running)) as found:
+                    async for event in found:
+                        yield event
+
+        runner.start(running, events)
     return turn
 
 

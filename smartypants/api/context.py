@@ -47,6 +47,12 @@ def maybe_caller(request: HTTPConnection) -> Caller | None:
     return found if isinstance(found, Caller) else None
 
 
+def problem_of_caller(request: HTTPConnection) -> SmartyPantsError | None:
+    """Why what a request says of its sender is not believed."""
+    found = request.scope.get(_CALLER)
+    return found if isinstance(found, SmartyPantsError) else None
+
+
 def caller(request: HTTPConnection) -> Caller:
     """Who sends the request. Raises `NotAuthenticated`, or why that could not be found out."""
     found = request.scope.get(_CALLER)

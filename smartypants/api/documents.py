@@ -22,6 +22,7 @@ from smartypants.api.fields import (
     maybe_at,
 )
 from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.auditing import events
 from smartypants.auth.roles import Permission
 from smartypants.deleting import purge
 from smartypants.errors import DocumentNotFound, NotFound, Unavailable
@@ -147,6 +148,9 @@ async def _list(call: Call[None, DocumentsQuery]) -> DocumentList:
 
     rows = await anyio.to_thread.run_sync(read)
     page = rows[: wanted.limit]
+    await call.services.audit(
+        events.documents_listed(wanted.collection or "", [row.id for row in page])
+    )
     return DocumentList(
         documents=[describe(row) for row in page],
         next_cursor=page[-1].id if len(rows) > len(page) else None,
@@ -168,7 +172,10 @@ async def _get(call: Call[None, DocumentQuery]) -> DocumentWithText:
         text = text_of(call.services.blobs, row) if call.params.include == "text" else None
         return DocumentWithText(**describe(row).model_dump(), text=text)
 
-    return await anyio.to_thread.run_sync(read)
+    found = await anyio.to_thread.run_sync(read)
+    what = "metadata" if found.text is None else "text"
+    await call.services.audit(events.documents_shown(found.collection, [found.id], what))
+    return found
 
 
 async def _delete(call: Call[None, DocumentPath]) -> Response:

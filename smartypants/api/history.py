@@ -13,6 +13,7 @@ from smartypants.api.bodies import NO_BODY
 from smartypants.api.documents import Document, DocumentPath, describe
 from smartypants.api.fields import Time, at, maybe_at
 from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.auditing import events
 from smartypants.auth.roles import Permission
 from smartypants.errors import DocumentNotFound
 from smartypants.ledger import documents, relations, versions
@@ -53,12 +54,12 @@ class RelatedDocuments(BaseModel):
 
 
 async def _versions(call: Call[None, DocumentPath]) -> DocumentVersions:
-    def read() -> DocumentVersions:
+    def read() -> tuple[str, DocumentVersions]:
         row = access.document(
             call.services.engine, call.params.document_id, call.caller, get=documents.known
         )
         found = versions.history(call.services.engine, row.id)
-        return DocumentVersions(
+        return row.collection, DocumentVersions(
             document_id=row.id,
             versions=[
                 DocumentVersion(
@@ -73,16 +74,18 @@ async def _versions(call: Call[None, DocumentPath]) -> DocumentVersions:
             ],
         )
 
-    return await anyio.to_thread.run_sync(read)
+    collection, history = await anyio.to_thread.run_sync(read)
+    await call.services.audit(events.documents_shown(collection, [history.document_id], "history"))
+    return history
 
 
 async def _related(call: Call[None, DocumentPath]) -> RelatedDocuments:
-    def read() -> RelatedDocuments:
+    def read() -> tuple[str, RelatedDocuments]:
         engine = call.services.engine
         caller = call.caller
         row = access.document(engine, call.params.document_id, caller, get=documents.known)
         allowed = access.acl_ids(engine, caller)
-        return RelatedDocuments(
+        return row.collection, RelatedDocuments(
             document_id=row.id,
             related=[
                 RelatedDocument(relation=item.relation, document=describe(item.document))
@@ -90,7 +93,10 @@ async def _related(call: Call[None, DocumentPath]) -> RelatedDocuments:
             ],
         )
 
-    return await anyio.to_thread.run_sync(read)
+    collection, found = await anyio.to_thread.run_sync(read)
+    ids = [found.document_id, *(item.document.id for item in found.related)]
+    await call.services.audit(events.documents_shown(collection, ids, "related"))
+    return found
 
 
 ROUTES: tuple[AnyRoute, ...] = (

@@ -29,6 +29,7 @@ from smartypants.api import conditional, context, idempotency, problems
 from smartypants.api.answers import Citation, Token
 from smartypants.api.chat_messages import MODELS as CHAT_MODELS
 from smartypants.api.completions import ChatCompletionChunk
+from smartypants.api.limiting import LIMITED
 from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute
 from smartypants.auth.roles import Permission
@@ -41,6 +42,8 @@ from smartypants.errors import (
     NotAuthenticated,
     PayloadTooLarge,
     PreconditionFailed,
+    QuotaSpent,
+    RateLimited,
     RequestInProgress,
     SmartyPantsError,
     UnsupportedMediaType,
@@ -196,6 +199,13 @@ def _successes(route: AnyRoute) -> dict[str, Response]:
     if route.media_type:
         content[route.media_type] = MediaType(schema=Schema.model_validate({"type": "string"}))
     headers = {context.REQUEST_ID: _response_header("The request's id.")}
+    if route.path.startswith(LIMITED):
+        headers |= {
+            "RateLimit-Policy": _response_header(
+                'The caller\'s limits: `"NAME";q=UNITS;w=SECONDS`.'
+            ),
+            "RateLimit": _response_header('What is left of each: `"NAME";r=UNITS;t=SECONDS`.'),
+        }
     if route.status in (201, 202):
         headers["Location"] = _response_header("Where to look for it.")
     known = {}
@@ -214,6 +224,8 @@ def _response_header(description: str) -> Header:
 
 def _problems(route: AnyRoute, versioned: bool) -> dict[str, Response]:
     errors: list[type[SmartyPantsError]] = [*route.errors, ValidationFailed, SmartyPantsError]
+    if route.path.startswith(LIMITED):
+        errors += [RateLimited, QuotaSpent]
     if route.permission is not Permission.NOTHING:
         errors += [NotAuthenticated, CredentialsInvalid, Forbidden]
     if route.body.contents:

@@ -19,6 +19,7 @@ from smartypants.api.services import Services
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
 from smartypants.errors import SmartyPantsError
+from smartypants.metering import payer
 
 B = TypeVar("B")
 P = TypeVar("P", bound=Params)
@@ -114,6 +115,7 @@ async def _serve(
     route: AnyRoute, read: AnyRoute | None, request: Request, services: Services
 ) -> Response:
     """`read` is what gets the thing that the route changes, where there is such a route."""
+    payer.settle(route=route.path)
     if route.permission is not Permission.NOTHING:
         context.caller(request).check(route.permission)
     if route.takes_key and idempotency.KEY in request.headers:
@@ -134,7 +136,9 @@ async def _answer(
     body = await route.body.read(request, services.settings)
     call = Call(request, services, body, params)
     if route.collection is not None:
-        call.caller.check(route.permission, route.collection(call))
+        collection = route.collection(call)
+        call.caller.check(route.permission, collection)
+        payer.settle(collection=collection or services.settings.default_collection)
     if not route.reads and conditional.IF_MATCH in request.headers:
         conditional.check(request, await _current(read, request, services))
     result = await route.handler(call)

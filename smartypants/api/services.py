@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from smartypants.auditing.events import Event
 from smartypants.protocols import BlobStore, Vectors, VectorStore
 from smartypants.settings import Settings
 from smartypants.types import (
@@ -41,6 +42,10 @@ class AnswerRequest:
     mode: AnswerMode = "generated"
 
 
+async def nobody(_: Event) -> None:
+    """Keeps no records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything that a route needs."""
@@ -56,3 +61,5 @@ class Services:
     readiness: Callable[[], Awaitable[dict[str, Readiness]]]
     collectors: Sequence[Collector] = ()
     """What else Prometheus may know."""
+    audit: Callable[[Event], Awaitable[None]] = nobody
+    """Told what was shown, before it is."""

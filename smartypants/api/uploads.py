@@ -19,6 +19,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from smartypants.api import limiting
 from smartypants.api.accepting import Upload, Uploads, accept
 from smartypants.api.bodies import JSON, Body, content_type, read_json, unsupported, validate
 from smartypants.api.fields import (
@@ -217,6 +218,7 @@ class AcceptedDocuments(BaseModel):
 
 
 async def _upload(call: Call[Uploads, NoParams]) -> Response:
+    await limiting.take_documents(call.request, len(call.body.documents))
     job_id, refs = await anyio.to_thread.run_sync(accept, call.services, call.body, call.caller)
     accepted = AcceptedDocuments(
         job_id=job_id,

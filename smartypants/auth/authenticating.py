@@ -143,7 +143,8 @@ class Authenticator:
             raise _invalid("The API key is unknown, revoked or expired.")
         api_keys.used(self._engine, key)
         scopes = None if key.scopes is None else frozenset(key.scopes)
-        return self._resolved(user, "key", scopes=scopes, expires_at=key.expires_at)
+        caller = self._resolved(user, "key", scopes=scopes, expires_at=key.expires_at)
+        return replace(caller, key_id=key.id)
 
     def _of_session(self, secret: str) -> Caller:
         chosen = self.settings.sessions

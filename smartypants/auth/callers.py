@@ -35,6 +35,8 @@ class Caller:
     groups: tuple[str, ...] = ()
     expires_at: float | None = None
     """When what it authenticated with ends (Unix time)."""
+    key_id: str = ""
+    """Of the API key that it authenticated with; empty for other ways."""
     csrf_token: str | None = field(default=None, repr=False)
     """What unsafe requests of a browser's session carry."""
 

@@ -26,6 +26,8 @@ class Permission(StrEnum):
     """What the language model is told everywhere; in one collection its editors may say so."""
     OPERATIONS_READ = "operations:read"
     ACCESS_MANAGE = "access:manage"
+    AUDIT_READ = "audit:read"
+    """Who did what, and saw what: of everybody."""
 
 
 class Role(StrEnum):

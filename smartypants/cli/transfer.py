@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from smartypants import runtime, wiring
+from smartypants.auditing import events
 from smartypants.cli.output import CollectionName, Json, err, out, print_json, reporting
+from smartypants.ledger import audit
 from smartypants.ledger.database import migrate
 from smartypants.settings import Settings
 from smartypants.transfer.exporting import export_collection
@@ -32,8 +34,10 @@ def export(
     """
     with reporting(json) as settings, _counting() as progress:
         _require_store(settings)
+        engine = wiring.open_ledger(settings)
+        audit.record(engine, events.exported("collection", collection=collection))
         found = export_collection(
-            wiring.open_ledger(settings),
+            engine,
             wiring.open_vectors(settings),
             wiring.open_blobs(settings),
             collection,

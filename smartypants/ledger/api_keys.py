@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, func, insert, or_, select, update
 
+from smartypants.auditing import events
 from smartypants.auth.roles import SCOPES, Permission, Role
 from smartypants.auth.secrets import KeySecret, same
 from smartypants.errors import ApiKeyNotFound, Conflict, ValidationFailed
-from smartypants.ledger import auth_epoch, users
+from smartypants.ledger import audit, auth_epoch, users
 from smartypants.ledger.auth_schema import api_keys, auth_state
 from smartypants.ledger.auth_schema import users as users_table
 from smartypants.ledger.database import reading
@@ -60,7 +61,16 @@ def create(
     if not name.strip() or len(name) > MAX_NAME:
         raise ValidationFailed("A key needs a name.", f"{MAX_NAME} characters at most.")
     with engine.begin() as connection:
-        return _insert(connection, user.id, name, chosen, expires_at)
+        made = _insert(connection, user.id, name, chosen, expires_at)
+        audit.note(connection, _event("Create", made[0]))
+    return made
+
+
+def _event(what: events.Change, key: ApiKey, **detail: str) -> events.Event:
+    scopes = None if key.scopes is None else list(key.scopes)
+    return events.changed(
+        "api key", what, key.id, user=key.user_id, name=key.name, scopes=scopes, **detail
+    )
 
 
 def _scope(name: str) -> Permission:
@@ -145,18 +155,20 @@ def rotate(
             raise Conflict(
                 f"API key {key_id} is revoked, expired or replaced.", "Create a new one."
             )
+        audit.note(connection, _event("Create", new, replaces=key_id))
     return new, secret
 
 
 def revoke(engine: Engine, key_id: str) -> ApiKey:
     """It counts from the next request on. Idempotent. Raises `ApiKeyNotFound`."""
-    get(engine, key_id)
+    key = get(engine, key_id)
     with engine.begin() as connection:
         auth_epoch.move(connection)
         moment = func.coalesce(api_keys.c.revoked_at, time.time())
         connection.execute(
             update(api_keys).where(api_keys.c.id == key_id).values(revoked_at=moment)
         )
+        audit.note(connection, _event("Disable", key))
     return get(engine, key_id)
 
 
@@ -179,7 +191,9 @@ def bootstrap(engine: Engine) -> tuple[User, KeySecret] | None:
         )
         values = {column: getattr(user, column) for column in user.__slots__}
         connection.execute(insert(users_table).values(values))
-        _, secret = _insert(connection, user.id, "bootstrap", None, None)
+        key, secret = _insert(connection, user.id, "bootstrap", None, None)
+        created = events.user_created(user.id, name, user.role)
+        audit.note(connection, created, _event("Create", key))
     return user, secret
 
 

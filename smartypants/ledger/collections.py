@@ -10,12 +10,13 @@ from typing import Never
 
 from sqlalchemy import Connection, Engine, delete, select, update
 
+from smartypants.auditing import events
 from smartypants.auth.callers import unknown_collection
 from smartypants.auth.reach import EVERYWHERE, Reach
 from smartypants.errors import CollectionNotFound, EmbeddingModelMismatch, ValidationFailed
-from smartypants.ledger import acls, grants
+from smartypants.ledger import acls, audit, grants
 from smartypants.ledger.columns import fit
-from smartypants.ledger.database import lock, reading, snapshot, upsert
+from smartypants.ledger.database import BATCH, lock, reading, snapshot, upsert
 from smartypants.ledger.safety_schema import safety_overrides
 from smartypants.ledger.schema import (
     collections,
@@ -83,6 +84,7 @@ def ensure(engine: Engine, name: str, *, embedding_model: str, dimension: int) -
         row = connection.execute(mine).first()
         if row is None:
             connection.execute(upsert(engine, collections, [values]))
+            audit.note(connection, events.changed("collection", "Create", name))
             row = connection.execute(mine).one()  # ours, or that of whoever was quicker
     found = Collection(**row._mapping)
     check_model(found, embedding_model, dimension)
@@ -206,4 +208,7 @@ def forget(engine: Engine, name: str) -> list[str]:
         connection.execute(delete(feedback).where(feedback.c.collection == name))
         connection.execute(delete(collections).where(collections.c.name == name))
         grants.forget(connection, name)
+        for start in range(0, len(ids), BATCH):
+            audit.note(connection, events.documents_deleted(name, ids[start : start + BATCH]))
+        audit.note(connection, events.changed("collection", "Delete", name))
     return ids

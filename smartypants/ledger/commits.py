@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, select, update
 
+from smartypants.auditing import events
 from smartypants.errors import Unavailable
-from smartypants.ledger import versions
+from smartypants.ledger import audit, usage, versions
 from smartypants.ledger.collections import move_epoch
 from smartypants.ledger.database import BATCH, lock
 from smartypants.ledger.schema import collections, documents
+from smartypants.metering.counts import Bucket, Sums
+from smartypants.metering.payer import NOBODY, Payer
 from smartypants.types import DocumentState
 
 RETRY_S = 2.0
@@ -49,12 +52,14 @@ def commit(
     failed: Sequence[Failed],
     *,
     physical: str | None = None,
+    payer: Payer = NOBODY,
 ) -> None:
     """One transaction: these documents are searchable in these versions, those failed.
 
     A failed document keeps the version that was searchable before. One that was deleted in
     the meantime stays deleted. `physical` is where the chunks were written: raises
-    `Unavailable` if searches use another one by now, and the work is to be done again.
+    `Unavailable` if searches use another one by now, and the work is to be done again. The
+    documents are on the payer's account, where there is one.
     """
     now = time.time()
     with engine.begin() as connection:
@@ -101,6 +106,9 @@ def commit(
                     updated_at=now,
                 )
             )
+        if indexed and payer != NOBODY:
+            used = {Bucket.at(now, payer): Sums(documents=len(indexed))}
+            usage.add_in(connection, used)
 
 
 def _check_physical(connection: Connection, collection: str, physical: str | None) -> None:
@@ -166,6 +174,9 @@ def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -
                 .values(state=DocumentState.DELETED, updated_at=now)
             )
             versions.end(connection, ids, at=now)
+        for start in range(0, len(document_ids), BATCH):
+            gone = events.documents_deleted(collection, document_ids[start : start + BATCH])
+            audit.note(connection, gone)
 
 
 def mark_purged(engine: Engine, document_id: str) -> None:

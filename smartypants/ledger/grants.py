@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, delete, select
 
+from smartypants.auditing import events
 from smartypants.auth.roles import GRANTABLE, Role, higher
 from smartypants.errors import NotFound, ValidationFailed
-from smartypants.ledger import acls, auth_epoch
+from smartypants.ledger import acls, audit, auth_epoch
 from smartypants.ledger.auth_schema import grants
 from smartypants.ledger.database import reading, upsert
 
@@ -42,6 +43,8 @@ def give(engine: Engine, collection: str, principal: str, role: Role) -> Grant:
     with engine.begin() as connection:
         auth_epoch.move(connection)
         connection.execute(upsert(engine, grants, [row], "role"))
+        given = events.changed("grant", "Create", collection, principal=principal, role=role)
+        audit.note(connection, given)
     return grant
 
 
@@ -52,6 +55,7 @@ def take(engine: Engine, collection: str, principal: str) -> None:
         auth_epoch.move(connection)
         if not connection.execute(delete(grants).where(mine)).rowcount:
             raise NotFound(f"{principal} has no grant for {collection!r}.")
+        audit.note(connection, events.changed("grant", "Delete", collection, principal=principal))
 
 
 def forget(connection: Connection, collection: str) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
+from smartypants.auditing import events
 from smartypants.errors import NotFound, ValidationFailed
-from smartypants.ledger import auth_epoch
+from smartypants.ledger import audit, auth_epoch
 from smartypants.ledger.auth_schema import groups, memberships, users
 from smartypants.ledger.columns import storable
 from smartypants.ledger.database import reading, upsert
@@ -67,6 +68,7 @@ def set_members(engine: Engine, group: str, user_ids: Iterable[str]) -> None:
         if wanted:
             rows = [{"group_name": group, "user_id": each, "origin": API} for each in wanted]
             connection.execute(insert(memberships), rows)
+        audit.note(connection, events.changed("group", "Update", group, members=wanted))
 
 
 def claim(engine: Engine, user_id: str, names: Sequence[str], *, origin: str) -> bool:
@@ -90,6 +92,8 @@ def claim(engine: Engine, user_id: str, names: Sequence[str], *, origin: str) ->
                 for name in sorted(wanted)
             ]
             connection.execute(insert(memberships), rows)
+        said = events.user_changed(user_id, groups=", ".join(sorted(wanted)), issuer=origin)
+        audit.note(connection, said)
     return True
 
 
@@ -103,6 +107,7 @@ def remove(engine: Engine, group: str) -> None:
         connection.execute(delete(memberships).where(memberships.c.group_name == group))
         if not connection.execute(delete(groups).where(groups.c.name == group)).rowcount:
             raise NotFound(f"There is no group {group!r}.", "`smartypants groups list` lists them.")
+        audit.note(connection, events.changed("group", "Delete", group))
 
 
 def _ensure(connection: Connection, names: Sequence[str]) -> None:

@@ -20,8 +20,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, insert, or_, select, update
 
+from smartypants.addresses import redacted
+from smartypants.auditing import events
 from smartypants.auth.reach import EVERYWHERE, Reach
 from smartypants.errors import Conflict, JobNotFound
+from smartypants.ledger import audit
 from smartypants.ledger.database import lock, reading
 from smartypants.ledger.reaching import within
 from smartypants.ledger.schema import documents, jobs
@@ -115,6 +118,9 @@ def submit(
     }
     with engine.begin() as connection:
         connection.execute(insert(jobs).values(values))
+        uri = redacted(str(params.get("uri", "")))
+        made = {"kind": kind, "collection": collection, "uri": uri}
+        audit.note(connection, events.changed("job", "Create", job_id, **made))
     return get(engine, job_id)
 
 
@@ -209,6 +215,7 @@ def _want(engine: Engine, job_id: str, wanted: Wanted, *, at_rest: JobState) -> 
             .values(changes)
         )
         job = _get(connection, job_id)
+        audit.note(connection, events.changed("job", "Update", job_id, wanted=str(wanted)))
     if job.ended and job.state != at_rest:
         raise Conflict(
             f"Job {job_id} has ended: it is {job.state}.",
@@ -244,4 +251,5 @@ def retry(engine: Engine, job_id: str) -> Job:
             "finished_at": None,
         }
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(again))
+        audit.note(connection, events.changed("job", "Update", job_id, wanted="retry"))
         return _get(connection, job_id)

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from sqlalchemy import Engine, RowMapping, exists, select
 
-from smartypants.ledger import acls, relations
+from smartypants.auditing import events
+from smartypants.ledger import acls, audit, relations
 from smartypants.ledger.collections import hold, move_epoch
 from smartypants.ledger.columns import fit
 from smartypants.ledger.database import BATCH, lock, reading, upsert
@@ -152,7 +153,7 @@ def _list_part(
                 select(documents).where(documents.c.id.in_(ids))
             ).mappings()
         }
-        rows = []
+        rows, written = [], []
         for ref in part:
             row = known.get(ref.document_id)
             due = row is None or _due(row, ref, max_attempts)
@@ -162,8 +163,12 @@ def _list_part(
                 connection.rollback()
                 return None
             rows.append(new)
+            if due or row is None or row["acl_id"] != new["acl_id"]:
+                written.append(ref.document_id)
         connection.execute(upsert(engine, documents, rows, *_LISTED_COLUMNS))
         relations.state(connection, part)
+        if written:
+            audit.note(connection, events.documents_written(collection, written, job=job_id))
     return Listed(pending, unchanged)
 
 

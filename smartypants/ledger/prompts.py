@@ -12,7 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, or_, select
 
+from smartypants.auditing import events
 from smartypants.errors import Conflict, PromptNotFound
+from smartypants.ledger import audit
 from smartypants.ledger.collections import hold
 from smartypants.ledger.database import reading, upsert
 from smartypants.ledger.schema import prompt_activations as activations
@@ -90,6 +92,8 @@ def create(
     with engine.begin() as connection:
         _hold(connection, collection)
         connection.execute(upsert(engine, prompts, [row]))
+        made = events.changed("prompt", "Create", kind, version=version, collection=collection)
+        audit.note(connection, made)
     return get(engine, kind, collection, version)
 
 
@@ -229,6 +233,8 @@ def _add(
         "note": note,
     }
     added = connection.execute(insert(activations).values(row).returning(activations)).one()
+    what = {"collection": collection, "versions": [item.version for item in shares]}
+    audit.note(connection, events.changed("prompt", "Activate", kind, **what))
     return _activation(added)
 
 

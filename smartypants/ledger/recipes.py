@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, and_, select, update
 
+from smartypants.auditing import events
+from smartypants.ledger import audit
 from smartypants.ledger.collections import hold, move_epoch
 from smartypants.ledger.database import reading, upsert
 from smartypants.ledger.schema import recipes
@@ -66,6 +68,8 @@ def activate(
         connection.execute(_deactivation(collection))
         changed = ("evidence", "created_at", "active")
         connection.execute(upsert(engine, recipes, [row], *changed))
+        version = recipe.version
+        audit.note(connection, events.changed("recipe", "Activate", collection, version=version))
     return _stored_from(row)
 
 
@@ -75,6 +79,7 @@ def reset(engine: Engine, collection: str) -> None:
         move_epoch(connection, collection)
         hold(connection, collection)
         connection.execute(_deactivation(collection))
+        audit.note(connection, events.changed("recipe", "Delete", collection))
 
 
 def readable(fields: Mapping[str, Any]) -> Recipe:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, Table, text
 
 # The tables of these are the ledger's too.
-from smartypants.ledger import auth_schema, chat_schema, safety_schema  # noqa: F401
+from smartypants.ledger import (  # noqa: F401
+    audit_schema,
+    auth_schema,
+    chat_schema,
+    limits_schema,
+    safety_schema,
+    usage_schema,
+)
 from smartypants.ledger.columns import JSON, String, Text
 from smartypants.ledger.metadata import metadata as metadata
 

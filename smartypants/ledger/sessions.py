@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, insert, select, update
 
+from smartypants.auditing import events
 from smartypants.auth.secrets import hashed, new_secret
-from smartypants.ledger import auth_epoch
+from smartypants.ledger import audit, auth_epoch
 from smartypants.ledger.auth_schema import logins, sessions
 from smartypants.ledger.database import reading
 
@@ -52,6 +53,7 @@ def begin(engine: Engine, user_id: str, *, absolute_s: float, replacing: str | N
         connection.execute(delete(sessions).where(sessions.c.expires_at < now))
         values = {column: getattr(row, column) for column in row.__slots__}
         connection.execute(insert(sessions).values(values))
+        audit.note(connection, events.logged_in(user_id))
     return secret
 
 
@@ -76,7 +78,11 @@ def end(engine: Engine, secret: str) -> None:
     """Idempotent."""
     with engine.begin() as connection:
         auth_epoch.move(connection)
-        connection.execute(delete(sessions).where(sessions.c.hash == _hash(secret)))
+        mine = sessions.c.hash == _hash(secret)
+        ended = connection.execute(select(sessions.c.user_id).where(mine)).scalar()
+        connection.execute(delete(sessions).where(mine))
+        if ended is not None:
+            audit.note(connection, events.logged_out(ended))
 
 
 def begin_login(
@@ -108,7 +114,9 @@ def end_all(engine: Engine, user_id: str) -> int:
     with engine.begin() as connection:
         auth_epoch.move(connection)
         mine = sessions.c.user_id == user_id
-        return int(connection.execute(delete(sessions).where(mine)).rowcount)
+        count = int(connection.execute(delete(sessions).where(mine)).rowcount)
+        audit.note(connection, events.logged_out(user_id))
+    return count
 
 
 def _hash(secret: str) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from smartypants.auditing import events
 from smartypants.auth.roles import Role
 from smartypants.errors import Conflict, UserNotFound, ValidationFailed
-from smartypants.ledger import auth_epoch
+from smartypants.ledger import audit, auth_epoch
 from smartypants.ledger.auth_schema import identities, sessions, users
 from smartypants.ledger.columns import storable
 from smartypants.ledger.database import reading
@@ -69,6 +70,7 @@ def create(
             connection.execute(insert(users).values(values))
             if identity is not None:
                 _link(connection, user.id, identity)
+            audit.note(connection, events.user_created(user.id, name, role))
     except IntegrityError as exc:
         raise Conflict(
             f"There is a user {name!r} already.", "Choose another name, or link the login to it."
@@ -86,10 +88,13 @@ def _check_name(name: str) -> None:
 
 def link(engine: Engine, user_id: str, identity: tuple[str, str]) -> None:
     """Let a user log in under a further identity. Raises `Conflict` if it is another user's."""
+    issuer, subject = identity
     try:
         with engine.begin() as connection:
             auth_epoch.move(connection)
             _link(connection, user_id, identity)
+            linked = events.user_changed(user_id, issuer=issuer, subject=subject)
+            audit.note(connection, linked)
     except IntegrityError as exc:
         raise Conflict("The login belongs to another user already.") from exc
 
@@ -150,7 +155,17 @@ def change(
             connection.execute(update(users).where(users.c.id == user.id).values(values))
         if disabled:
             connection.execute(delete(sessions).where(sessions.c.user_id == user.id))
+        audit.note(connection, *_changes(user, role, disabled))
     return named(engine, name)
+
+
+def _changes(user: User, role: Role | None, disabled: bool | None) -> list[events.Event]:
+    found = []
+    if role is not None:
+        found.append(events.role_given(user.id, user.name, role))
+    if disabled is not None:
+        found.append(events.user_switched(user.id, user.name, disabled=disabled))
+    return found
 
 
 def rename(engine: Engine, user: User, name: str) -> User:
@@ -160,6 +175,8 @@ def rename(engine: Engine, user: User, name: str) -> User:
         with engine.begin() as connection:
             auth_epoch.move(connection)
             connection.execute(update(users).where(users.c.id == user.id).values(name=name))
+            changed = events.user_changed(user.id, name=name, former_name=user.name)
+            audit.note(connection, changed)
     except (IntegrityError, ValidationFailed):
         return user
     return named(engine, name)

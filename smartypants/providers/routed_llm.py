@@ -50,8 +50,10 @@ class RoutedLLM:
         *,
         request_id: str,
         deadline: float | None = None,
+        note: NoteUsage | None = None,
     ) -> AsyncGenerator[Delta, None]:
-        """`deadline` is the Unix time after which nobody waits for the answer."""
+        """`deadline` is the Unix time after which nobody waits for the answer; `note` is given
+        the usage of this call, besides the hook of all."""
         model = params.model or self.model
         attempts = self._attempts(model, deadline)
         while True:
@@ -86,7 +88,10 @@ class RoutedLLM:
                 raise
             finally:
                 if call.text or call.usage is not None:
-                    self._note(call.usage or call.unfinished(attempts.sent))
+                    used = call.usage or call.unfinished(attempts.sent)
+                    self._note(used)
+                    if note is not None:
+                        note(used)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self._providers[self.model][0].plugin.count_tokens(messages)

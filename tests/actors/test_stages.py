@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from actors.stages import Part, SourceSpec, Work, WriteChunks, row
+from actors.stages import EmbedChunks, Part, SourceSpec, Work, WriteChunks, row
 from smartypants.attributes import Attributes
+from smartypants.ledger import usage
+from smartypants.ledger.database import connect
+from smartypants.ledger.usage import Total, Wanted
+from smartypants.metering.payer import Payer
 from smartypants.settings import Settings
+from smartypants.testing import ProviderServer
+from smartypants.testing.providers import DIMENSION
 from smartypants.types import Chunk, DocumentRef, Filters
 from smartypants.vectorstores.milvus import MilvusVectorStore
 
@@ -40,3 +48,39 @@ def test_chunks_are_written_with_what_filters_ask_for(milvus: MilvusVectorStore)
     [found] = milvus.lexical(physical, ["words"], limit=5, acl_ids=[1], filters=filters)
     assert [item.chunk.text for item in found] == ["Words of b.eml"]
     milvus.drop(physical)
+
+
+def test_vectors_are_on_the_account_of_whoever_submitted_the_job(
+    tmp_path: Path, sqlite_ledger: str
+) -> None:
+    def part(owner: str, name: str) -> Part:
+        ref = DocumentRef("s", f"file:///{name}", name, "1", 1)
+        payer = Payer(owner, route="ingest", collection="c")
+        work = Work("j", SourceSpec("filesystem", "c", "/"), "p", ref, 1, None, payer=payer)
+        chunks = tuple(
+            Chunk(ref.document_id, "v1", number, f"{name} {number}", 0, 5) for number in range(2)
+        )
+        return Part(work, "v1", chunks=chunks)
+
+    engine = connect(sqlite_ledger)
+
+    def totals() -> list[Total]:
+        return usage.totals(engine, Wanted(), ("user", "route", "collection", "model"), limit=9)
+
+    with ProviderServer() as server:
+        embedder = {"kind": "openai", "model": "e", "dimension": DIMENSION,
+                    "providers": {"p": {"api_base": server.url}}}  # fmt: skip
+        settings = Settings(data_dir=tmp_path, ledger={"url": sqlite_ledger}, embedder=embedder)
+        stage = EmbedChunks(settings, 1)
+        rows = row([part("ann", "a.md"), part("bob", "b.md"), part("ann", "c.md")])
+        for _ in range(2):  # the second time the cache has them all
+            stage(rows)
+    deadline = time.monotonic() + 5
+    while len(totals()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ann, bob = totals()
+    assert (ann.group, ann.sums.embeddings) == (("ann", "ingest", "c", "e"), 4)
+    assert (bob.group, bob.sums.embeddings) == (("bob", "ingest", "c", "e"), 2)
+    assert (ann.sums.estimated, bob.sums.estimated) == (0, 0)
+    assert ann.sums.prompt_tokens > bob.sums.prompt_tokens > 0
+    engine.dispose()

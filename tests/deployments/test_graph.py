@@ -16,6 +16,7 @@ from smartypants.errors import LLMUnavailable
 from smartypants.ledger import prompts, safety
 from smartypants.ledger.database import connect
 from smartypants.measures import MAX_PROMPT_VERSIONS
+from smartypants.metering.payer import Payer, paying
 from smartypants.processing import process
 from smartypants.prompts.defaults import default_prompt
 from smartypants.prompts.kinds import Kind
@@ -83,6 +84,7 @@ class World:
         self.docs = Collection(connect(url), "docs", None)
         self.searches = self.generations = 0
         self.told: list[Message] = []
+        self.payers: set[tuple[str, object]] = set()
         self.words: tuple[str, ...] | Exception = ("The fact of a ", "is v1 here.")
         handles: Any = Handles(
             query_processor=Part(process=self._process),  # type: ignore[arg-type]
@@ -95,18 +97,22 @@ class World:
         self.settings = settings
         self.graph = Graph(settings, handles)
 
-    async def _process(self, query: Query) -> SearchPlan:
+    async def _process(self, query: Query, payer: object) -> SearchPlan:
+        self.payers.add(("process", payer))
         return await process(query, engine=self.docs.engine, settings=self.settings)
 
-    def _retrieve(self, plan: SearchPlan, _: object) -> Awaitable[SearchResult]:
+    def _retrieve(self, plan: SearchPlan, _: object, payer: object) -> Awaitable[SearchResult]:
+        self.payers.add(("retrieve", payer))
         self.searches += 1
         return self.docs.find(plan)
 
-    async def _embed(self, text: str) -> Vectors:
+    async def _embed(self, asked: tuple[str, object]) -> Vectors:
+        self.payers.add(("embed", asked[1]))
         vector: Vectors = np.ones(4, dtype=np.float32) / 2
         return vector
 
-    def _generate(self, messages: list[Message], *_: Any) -> Stream:
+    def _generate(self, messages: list[Message], *more: Any) -> Stream:
+        self.payers.add(("generate", more[-1]))
         self.generations += 1
         self.told = messages
 
@@ -142,6 +148,13 @@ def world(tmp_path: Path, sqlite_ledger: str) -> World:
     made = World(tmp_path, sqlite_ledger)
     made.docs.write("a", "v1", ("public",), COLOUR)
     return made
+
+
+def test_every_part_learns_whose_account_it_is_on(world: World) -> None:
+    ann = Payer("a" * 32, "ann", route="/v1/answers", collection="docs")
+    with paying(ann):
+        world.ask("a v1")
+    assert world.payers == {(part, ann) for part in ("process", "retrieve", "embed", "generate")}
 
 
 def test_searches_and_answers_are_made_once(world: World) -> None:

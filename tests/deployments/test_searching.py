@@ -91,10 +91,10 @@ def test_part_that_comes_back_is_asked_again(
     left = [RayActorError()] * away
     process = world._process
 
-    async def flaky(query: Query) -> Any:
+    async def flaky(query: Query, payer: object) -> Any:
         if left:
             raise left.pop()
-        return await process(query)
+        return await process(query, payer)
 
     part = world.graph._handles.query_processor
     monkeypatch.setattr(part.process, "_function", flaky)
