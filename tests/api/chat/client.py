@@ -14,6 +14,10 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from smartypants.api.services import AnswerRequest
+from smartypants.auditing import source
+from smartypants.auditing.source import Source
+from smartypants.metering import payer
+from smartypants.metering.payer import Payer
 from smartypants.types import AnswerEvent, Citation, Delta, SearchResult
 from tests.api.conftest import ANSWER, CITATION, HIT, RESULT
 
@@ -26,6 +30,8 @@ class Script:
     def __init__(self, document_id: str, words: tuple[str, ...] = WORDS) -> None:
         self.words = words
         self.asked: list[AnswerRequest] = []
+        self.paid: list[Payer] = []
+        self.acted: list[Source] = []
         self.closed = 0
         self.error: Exception | None = None
         self.document_id = document_id
@@ -44,6 +50,8 @@ class Script:
 
     async def answer(self, request: AnswerRequest) -> AsyncIterator[AnswerEvent]:
         self.asked.append(request)
+        self.paid.append(payer.current())
+        self.acted.append(source.current())
         result, citation = self._about(self.document_id)
         try:
             yield result

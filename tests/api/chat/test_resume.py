@@ -72,14 +72,14 @@ def test_whoever_waits_in_another_replica_keeps_it_going(
     script: Script,
     services: Services,
 ) -> None:
-    url, other = serve(grace_s=0.6), serve(grace_s=0.6, ping_s=60.0)
+    url, other = serve(grace_s=2.0), serve(grace_s=2.0, ping_s=60.0)
     script.hold()
     with chat(url) as client:
         client.ask()
         conversation = client.hear()["conversation"]
     with chat(other) as client:
         client.send("resume", conversation=conversation, after=1)
-        time.sleep(2)
+        time.sleep(5)
         assert script.closed == 0
         script.let_all()
         assert client.hear_until("end")[-1]["result"]["state"] == "finished"
