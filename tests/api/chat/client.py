@@ -91,7 +91,7 @@ class Chat:
         self.send("ask", id=ask_id, question=question, **fields)
         return str(ask_id)
 
-    def hear(self, timeout: float = 10) -> dict[str, Any]:
+    def hear(self, timeout: float = 60) -> dict[str, Any]:
         """The next message that is no ping."""
         while True:
             message: dict[str, Any] = json.loads(self.socket.recv(timeout))
@@ -108,7 +108,7 @@ class Chat:
             pass
         return heard
 
-    def hear_until(self, type_: str, timeout: float = 10) -> list[dict[str, Any]]:
+    def hear_until(self, type_: str, timeout: float = 60) -> list[dict[str, Any]]:
         heard = [self.hear(timeout)]
         while heard[-1]["type"] != type_:
             heard.append(self.hear(timeout))

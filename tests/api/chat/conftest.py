@@ -17,7 +17,7 @@ from tests.auth.conftest import served
 from tests.conftest import free_port
 from tests.ledger.conftest import Source
 
-QUICK = ChatSettings(grace_s=0.3, ping_s=0.1, timeout_s=0.5, lease_s=0.5)
+QUICK = ChatSettings(grace_s=0.5, ping_s=0.2, timeout_s=3.0, lease_s=2.0)
 Serve = Callable[..., str]
 
 
@@ -53,7 +53,7 @@ def replicas(serve: Serve) -> tuple[str, str]:
     return serve(grace_s=20.0), serve(grace_s=20.0)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
