@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import structlog
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import wiring
 from smartypants.attributes import Attributes, attributes
 from smartypants.embedding_cache import cache_key
@@ -90,6 +91,7 @@ class ReadDocuments:
     """Work → parts with chunks: fetch, keep raw, parse, clean, chunk."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         self._settings = settings
         self._blobs = wiring.open_blobs(settings)
         self._extractor = wiring.make_extractor(settings)
@@ -167,6 +169,7 @@ class EmbedChunks:
     """Parts → the same with vectors; a text that was embedded before is not embedded again."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
+        configure_worker_logs(settings)
         self._embedder = wiring.make_embedder(settings, workers=workers)
         self._cache = wiring.open_embedding_cache(settings)
         self._patience_s = settings.ingest.patience_s
@@ -212,6 +215,7 @@ class WriteChunks:
     """Parts with vectors → receipts: the same without chunks, which are in the vector store."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         self._vectors = wiring.open_vectors(settings)
         self._patience_s = settings.ingest.patience_s
 

@@ -7,6 +7,7 @@ import os
 
 from ray import serve
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import wiring
 from smartypants.protocols import Vectors
 from smartypants.settings import Settings
@@ -16,6 +17,7 @@ class EmbedderServer:
     """Text → unit vector; requests that arrive together share a forward pass."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         # One thread: a query is short, and a second thread costs more in waiting than it gives.
         self._embedder = wiring.make_embedder(settings, workers=os.cpu_count() or 1)
         if not settings.embedder.remote:  # another's may be down now, and up when it matters

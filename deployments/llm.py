@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import wiring
 from smartypants.settings import Settings
 from smartypants.types import Delta, Message, SamplingParams
@@ -17,6 +18,7 @@ class LLMServer:
     """
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
+        configure_worker_logs(settings)
         self._llm = wiring.make_llm(settings)
         await self._llm.start()
 
