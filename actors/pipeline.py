@@ -18,6 +18,7 @@ from ray.data.block import Block, BlockAccessor, BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
 from actors.stages import EmbedChunks, Part, ReadDocuments, Work, WriteChunks, row
+from actors.worker_logs import configure_worker_logs
 from smartypants.accelerator import has_gpu
 from smartypants.settings import Settings
 
@@ -101,6 +102,7 @@ class IngestPipeline:
     """Drives the dataset, in a process of its own: what ends it ends the pipeline alone."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         self._settings = settings
         self._work: asyncio.Queue[list[Work]] = asyncio.Queue()
 

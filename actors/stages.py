@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import structlog
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import accounting, wiring
 from smartypants.attributes import Attributes, attributes
 from smartypants.embedding_cache import cache_key
@@ -94,6 +95,7 @@ class ReadDocuments:
     """Work → parts with chunks: fetch, keep raw, parse, clean, chunk."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         self._settings = settings
         self._blobs = wiring.open_blobs(settings)
         self._extractor = wiring.make_extractor(settings)
@@ -171,6 +173,7 @@ class EmbedChunks:
     """Parts → the same with vectors; a text that was embedded before is not embedded again."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
+        configure_worker_logs(settings)
         meter = Meter(settings.metering, wiring.open_ledger(settings))
         self._embedder = accounting.make_metered_embedder(settings, meter, workers=workers)
         self._cache = wiring.open_embedding_cache(settings)
@@ -223,6 +226,7 @@ class WriteChunks:
     """Parts with vectors → receipts: the same without chunks, which are in the vector store."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         self._vectors = wiring.open_vectors(settings)
         self._patience_s = settings.ingest.patience_s
 

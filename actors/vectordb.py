@@ -15,6 +15,7 @@ import ray
 import structlog
 from ray.actor import ActorHandle
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import wiring
 from smartypants.errors import PortTaken, VectorStoreUnavailable
 from smartypants.processes import command_that_dies_with_us
@@ -32,6 +33,7 @@ class VectorServer:
     """Runs the server, and runs it again when it dies. Ends it when this actor ends."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         self._settings = settings
         self._data_dir = settings.data_dir.absolute() / "vectors"
         self._port = settings.vectors.embedded_port

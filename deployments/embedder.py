@@ -8,6 +8,7 @@ from typing import Any
 
 from ray import serve
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import accounting, wiring
 from smartypants.metering.payer import NOBODY, Payer
 from smartypants.protocols import Vectors
@@ -18,6 +19,7 @@ class EmbedderServer:
     """Text → unit vector; requests that arrive together share a forward pass."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         # One thread: a query is short, and a second thread costs more in waiting than it gives.
         self._meter = accounting.make_meter(settings, wiring.open_ledger(settings))
         self._embedder = accounting.make_metered_embedder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 
+from actors.worker_logs import configure_worker_logs
 from deployments.graph import Graph
 from deployments.handles import Handle, Handles
 from smartypants.api.app import create_app
@@ -23,6 +24,7 @@ class Ingress:
         job_runner: Handle,
         reranker: Handle | None = None,
     ) -> None:
+        configure_worker_logs(settings)
         handles = Handles(query_processor, retriever, embedder, llm, job_runner, reranker)
         self._graph = Graph(settings, handles)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from actors.jobs import run_jobs
+from actors.worker_logs import configure_worker_logs
 from smartypants.settings import Settings
 
 
@@ -12,6 +13,7 @@ class JobRunnerServer:
     """One replica, which works on the ledger's jobs in a thread; Serve replaces it if it dies."""
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=run_jobs, args=(settings, self._stop), name="jobs", daemon=True

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from functools import partial
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import accounting, wiring
 from smartypants.metering.payer import NOBODY, Payer
 from smartypants.settings import Settings
@@ -19,6 +20,7 @@ class LLMServer:
     """
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
+        configure_worker_logs(settings)
         self._llm = wiring.make_llm(settings)
         self._meter = accounting.make_meter(settings, wiring.open_ledger(settings))
         await self._llm.start()

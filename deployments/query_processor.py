@@ -8,6 +8,7 @@ from typing import Any
 
 from ray.serve.handle import DeploymentHandle
 
+from actors.worker_logs import configure_worker_logs
 from deployments.calls import stream
 from smartypants import wiring
 from smartypants.metering.payer import NOBODY, Payer, current, paying
@@ -23,6 +24,7 @@ class QueryProcessor:
     """Query → plan; rewriting and expansion ask `LLMServer`, where they are wanted."""
 
     def __init__(self, settings: Settings, llm: DeploymentHandle[Any]) -> None:
+        configure_worker_logs(settings)
         self._settings = settings
         self._engine = wiring.open_ledger(settings)
         self._llm = llm

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import serve
 
+from actors.worker_logs import configure_worker_logs
 from smartypants import wiring
 from smartypants.errors import SetupError
 from smartypants.reranking import Request, score_together
@@ -23,6 +24,7 @@ class RerankerServer:
     """
 
     def __init__(self, settings: Settings) -> None:
+        configure_worker_logs(settings)
         reranker = wiring.make_reranker(settings)
         if reranker is None:
             raise SetupError("reranker.model is not set.")

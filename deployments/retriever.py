@@ -10,6 +10,7 @@ import numpy as np
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from actors.worker_logs import configure_worker_logs
 from deployments.calls import call
 from smartypants import wiring
 from smartypants.errors import SmartyPantsError
@@ -38,6 +39,7 @@ class Retriever:
     """
 
     def __init__(self, settings: Settings, embedder: DeploymentHandle[Any]) -> None:
+        configure_worker_logs(settings)
         self._embedder = embedder
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)

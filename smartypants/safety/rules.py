@@ -33,6 +33,12 @@ class RuleSet:
         # that more text might complete or lengthen.
         self.open = regex.compile(rf"(?:{joined})(?![\s\S])[\s\S]")
 
+    def replaced(self, text: str) -> str:
+        """Of a text that is whole. Raises `TimeoutError` where the search takes too long."""
+        return self.whole.sub(
+            lambda match: self.rule_of(match).replacement, text, timeout=TIMEOUT_S
+        )
+
     def rule_of(self, match: regex.Match[str]) -> Rule:
         return self.rules[int((match.lastgroup or "r0")[1:])]
 

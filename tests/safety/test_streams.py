@@ -105,7 +105,7 @@ def test_a_word_does_not_wait_for_the_next() -> None:
 @pytest.mark.parametrize("action", ["replace", "refuse"])
 @pytest.mark.parametrize("text", ["It is PROJECT\nHERON.", "Émile knows.", "See X-123."])
 def test_blocked_content(action: str, text: str) -> None:
-    blocked = SAFETY._settings.blocked.model_copy(update={"action": action})
+    blocked = SAFETY.settings.blocked.model_copy(update={"action": action})
     safety = Safety(SafetySettings(blocked=blocked))
     response = safety.response()
     out = asyncio.run(through(response, list(f"First words. {text} Last.")))
