@@ -13,7 +13,8 @@ from smartypants.api.paging import Paged, page_of
 from smartypants.api.services import Services
 from smartypants.auth.roles import Role
 from smartypants.ledger import api_keys, collections, grants, groups, users
-from smartypants.options.serving import HttpSettings, Settings
+from smartypants.options.serving import HttpSettings
+from smartypants.settings import Settings
 from tests.auth.conftest import key_of, required
 
 PATH = "/v1/collections/a"
