@@ -18,6 +18,7 @@ from smartypants.api.conversation_views import (
 )
 from smartypants.api.fields import Identifier, Limit, Params, RequestBody, no_controls
 from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.auditing import events
 from smartypants.auth.roles import Permission
 from smartypants.errors import ConversationNotFound
 from smartypants.ledger import conversations, turns
@@ -75,15 +76,21 @@ async def _list(call: Call[None, ConversationsQuery]) -> ConversationList:
 
 
 async def _get(call: Call[None, ConversationPath]) -> ConversationWithTurns:
-    def read() -> ConversationWithTurns:
+    def read() -> tuple[ConversationWithTurns, set[str]]:
         engine = call.services.engine
         row = access.conversation(engine, call.params.conversation_id, call.caller)
         found = turns.of_conversation(engine, row.id)
-        return ConversationWithTurns(
-            **describe(row).model_dump(), turns=turn_views(engine, found, call.caller)
-        )
+        views = turn_views(engine, found, call.caller)
+        shown = (turn.sources for turn, view in zip(found, views, strict=True) if not view.withheld)
+        sources = {document_id for each in shown for document_id in each}
+        return ConversationWithTurns(**describe(row).model_dump(), turns=views), sources
 
-    return await anyio.to_thread.run_sync(read)
+    found, sources = await anyio.to_thread.run_sync(read)
+    if sources:
+        collection = found.collection or call.services.settings.default_collection
+        shown = events.documents_shown(collection, sorted(sources), "conversation")
+        await call.services.audit(shown)
+    return found
 
 
 async def _rename(call: Call[ConversationChange, ConversationPath]) -> Conversation:

@@ -12,6 +12,7 @@ from smartypants.api.bodies import NO_BODY
 from smartypants.api.collections import CollectionPath, named
 from smartypants.api.documents import DocumentWithText, describe, text_of
 from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.auditing import events
 from smartypants.auth.roles import Permission
 from smartypants.errors import CollectionNotFound
 from smartypants.ledger import collections, documents
@@ -29,13 +30,18 @@ async def _export(call: Call[None, CollectionPath]) -> Response:
 async def _lines(call: Call[None, CollectionPath]) -> AsyncGenerator[str, None]:
     after: str | None = ""
     while after is not None:
-        lines, after = await anyio.to_thread.run_sync(_page, call, after)
-        for line in lines:
-            yield line
+        page, after = await anyio.to_thread.run_sync(_page, call, after)
+        if page:
+            ids = [found.id for found in page]
+            await call.services.audit(events.documents_shown(call.params.name, ids, "export"))
+        for found in page:
+            yield f"{found.model_dump_json()}\n"
 
 
-def _page(call: Call[None, CollectionPath], after: str) -> tuple[list[str], str | None]:
-    """Lines, and where to go on. What may be read is looked up anew: an export takes long."""
+def _page(
+    call: Call[None, CollectionPath], after: str
+) -> tuple[list[DocumentWithText], str | None]:
+    """A page, and where to go on. What may be read is looked up anew: an export takes long."""
     services, caller = call.services, call.caller
     rows = documents.page(
         services.engine,
@@ -45,13 +51,12 @@ def _page(call: Call[None, CollectionPath], after: str) -> tuple[list[str], str 
         after=after,
         limit=PAGE,
     )
-    lines = []
-    for row in rows:
-        if row.searchable:
-            text = text_of(services.blobs, row)
-            found = DocumentWithText(**describe(row).model_dump(), text=text)
-            lines.append(f"{found.model_dump_json()}\n")
-    return lines, rows[-1].id if len(rows) == PAGE else None
+    page = [
+        DocumentWithText(**describe(row).model_dump(), text=text_of(services.blobs, row))
+        for row in rows
+        if row.searchable
+    ]
+    return page, rows[-1].id if len(rows) == PAGE else None
 
 
 ROUTES: tuple[AnyRoute, ...] = (

@@ -82,7 +82,7 @@ def login_failed(code: str) -> Event:
 
 
 def changed(kind: str, what: Change, uid: str, /, **detail: Any) -> Event:
-    """A key, group, grant, collection, recipe, prompt or job."""
+    """A key, group, grant, collection, recipe, prompt, safety overrides or job."""
     activity = Activity(*_ENTITY, _CHANGES[what], what)
     known = {name: value for name, value in detail.items() if value is not None}
     return Event(activity, {"entity": {"uid": uid, "type": kind}}, known)

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, select
 
+from smartypants.auditing import events
+from smartypants.ledger import audit
 from smartypants.ledger.collections import hold, move_epoch
 from smartypants.ledger.database import reading, upsert
 from smartypants.ledger.safety_schema import safety_overrides
@@ -50,6 +52,7 @@ def put(
         hold(connection, collection)
         changed = ("overrides", "changed_at", "changed_by")
         connection.execute(upsert(engine, safety_overrides, [row], *changed))
+        audit.note(connection, events.changed("safety overrides", "Update", collection))
 
 
 def reset(engine: Engine, collection: str) -> None:
@@ -59,3 +62,4 @@ def reset(engine: Engine, collection: str) -> None:
         hold(connection, collection)
         mine = safety_overrides.c.collection == collection
         connection.execute(delete(safety_overrides).where(mine))
+        audit.note(connection, events.changed("safety overrides", "Delete", collection))

@@ -17,9 +17,12 @@ from smartypants.api.services import Services
 from smartypants.auditing.chain import verify
 from smartypants.auditing.settings import AuditSettings
 from smartypants.auth.roles import Role
-from smartypants.ledger import audit
+from smartypants.ledger import audit, commits, turn_leases, turns, users
 from smartypants.ledger.audit import Wanted
+from smartypants.ledger.turn_leases import Outcome
+from smartypants.ledger.turns import TurnState
 from tests.api.conftest import CHUNK
+from tests.api.test_documents import index
 from tests.auth.conftest import bearer, key_of, required
 
 Open = Callable[..., TestClient]
@@ -145,6 +148,34 @@ def test_documents_one_by_one_and_in_lists(
     for event in found:
         assert [each["uid"] for each in event["resources"]] == [accepted]
         assert event["actor"]["user"]["name"] == "ann"
+
+
+def test_exports_and_conversations_show_documents(opened: Open, services: Services) -> None:
+    engine = services.engine
+    client, ann = opened(reads="strict"), key_of(engine, "ann", Role.ADMIN)
+    body = {"documents": [{"name": "a.md", "text": "x"}]}
+    uploaded = client.post("/v1/documents", json=body, headers=ann).json()["documents"][0]["id"]
+    index(services, uploaded)
+    owner = users.named(engine, "ann").id
+    asked = turns.Asked(
+        owner=owner, ask_id="1", fingerprint="", question="How long?", conversation_id=None,
+        collection=None, runner="r", lease_s=60, max_turns=9,
+    )  # fmt: skip
+    turn, _ = turns.begin(engine, asked)
+    finished = Outcome(TurnState.FINISHED, "Three months.", sources=[uploaded])
+    turn_leases.finish(engine, turn, finished)
+    before = len(records(engine, class_uid=6005))
+    exported = client.get("/v1/collections/default/export", headers=ann)
+    assert uploaded in exported.text
+    read = client.get(f"/v1/conversations/{turn.conversation_id}", headers=ann).json()
+    assert read["turns"][0]["answer"] == "Three months."
+    commits.mark_deleted(engine, "default", [uploaded])  # what is withheld was not seen
+    client.get(f"/v1/conversations/{turn.conversation_id}", headers=ann)
+    shown = [each for each in records(engine, class_uid=6005)[before:] if each["activity_id"] == 1]
+    assert [each["unmapped"]["shown"] for each in shown] == ["export", "conversation"]
+    for event in shown:
+        assert [each["uid"] for each in event["resources"]] == [uploaded]
+        assert event["databucket"]["name"] == "default"
 
 
 def test_whoever_is_refused(opened: Open, services: Services) -> None:

@@ -27,6 +27,7 @@ from smartypants.ledger import (
     jobs,
     prompts,
     recipes,
+    safety,
     sessions,
     users,
 )
@@ -124,6 +125,8 @@ def test_every_change_of_documents_and_configuration_is_recorded(source: Documen
     engine = source.engine
     recipes.activate(engine, "docs", Recipe())
     recipes.reset(engine, "docs")
+    safety.put(engine, "docs", {"secrets": "remove"})
+    safety.reset(engine, "docs")
     template = default_prompt(Kind.ANSWER).template
     stored = prompts.create(engine, Kind.ANSWER, template)
     prompts.activate(engine, Kind.ANSWER, [Share(stored.version, 1.0)])
@@ -140,6 +143,8 @@ def test_every_change_of_documents_and_configuration_is_recorded(source: Documen
         ("collection", "Create"),
         ("recipe", "Activate"),
         ("recipe", "Delete"),
+        ("safety overrides", "Update"),
+        ("safety overrides", "Delete"),
         ("prompt", "Create"),
         ("prompt", "Activate"),
         ("Datastore Activity", "Write"),
@@ -150,7 +155,7 @@ def test_every_change_of_documents_and_configuration_is_recorded(source: Documen
         ("Datastore Activity", "Delete"),
         ("collection", "Delete"),
     ]
-    written, deleted = found[5], found[6]
+    written, deleted = found[7], found[8]
     ids = sorted(source.id_of(name) for name in ("a.md", "b.md"))
     assert sorted(each["uid"] for each in written["resources"]) == ids
     assert [each["uid"] for each in deleted["resources"]] == [source.id_of("a.md")]
