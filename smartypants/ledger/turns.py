@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from smartypants.errors import (
@@ -177,10 +177,11 @@ def _title(question: str) -> str:
 
 def get(engine: Engine, conversation_id: str, number: int | None = None) -> Turn:
     """The turn, or the last one. Raises `TurnNotFound`."""
-    found = of_conversation(engine, conversation_id)
-    for turn in reversed(found):
-        if number in (None, turn.number):
-            return turn
+    mine = turns.c.conversation_id == conversation_id
+    query = select(turns).where(mine, true() if number is None else turns.c.number == number)
+    found = _read(engine, conversation_id, query.order_by(turns.c.number.desc()).limit(1))
+    if found:
+        return found[0]
     raise TurnNotFound(
         f"There is no turn {number} in conversation {conversation_id!r}."
         if number
@@ -192,14 +193,17 @@ def get(engine: Engine, conversation_id: str, number: int | None = None) -> Turn
 def of_conversation(engine: Engine, conversation_id: str) -> list[Turn]:
     """By number. Those whose process died have been interrupted by now."""
     mine = select(turns).where(turns.c.conversation_id == conversation_id)
+    return _read(engine, conversation_id, mine.order_by(turns.c.number))
+
+
+def _read(engine: Engine, conversation_id: str, query: Select[Any]) -> list[Turn]:
     with reading(engine) as connection:
-        rows = connection.execute(mine.order_by(turns.c.number)).all()
-    found = [Turn(**row._mapping) for row in rows]
+        found = [Turn(**row._mapping) for row in connection.execute(query)]
     now = time.time()
     if any(not turn.ended and turn.lease_until < now for turn in found):
         with engine.begin() as connection:
             _expire(connection, conversation_id, now)
-        return of_conversation(engine, conversation_id)
+        return _read(engine, conversation_id, query)
     return found
 
 
