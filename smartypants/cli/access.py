@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from smartypants.auth.roles import Role
-from smartypants.cli.keys import open_ledger
+from smartypants.cli.ledgers import open_ledger
 from smartypants.cli.output import Json, moment, out, print_json, reporting
 from smartypants.errors import ValidationFailed
 from smartypants.ledger import grants as ledger_grants

@@ -13,7 +13,7 @@ from rich.table import Table
 from smartypants import credentials
 from smartypants.auditing import events, lines
 from smartypants.auditing.chain import GENESIS, Anchor, Link, Report, verify
-from smartypants.cli.keys import open_ledger
+from smartypants.cli.ledgers import open_ledger
 from smartypants.cli.output import FAILED, Json, err, moment, out, print_json, reporting
 from smartypants.errors import ValidationFailed
 from smartypants.ledger import audit, users

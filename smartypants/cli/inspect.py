@@ -28,10 +28,15 @@ def status(json: Json = False) -> None:
         except (httpx.HTTPError, ValueError) as exc:
             raise NotRunning(f"{url} does not answer yet.", "Wait a little.") from exc
         here = runtime.running(settings)
-        counts = client.request(settings, "GET", "/v1/collections") if response.is_success else {}
+        found = _collections(settings) if response.is_success else []
         if json:
             print_json(
-                {"url": url, "pid": here.pid if here else None, "readiness": parts, **counts}
+                {
+                    "url": url,
+                    "pid": here.pid if here else None,
+                    "readiness": parts,
+                    "collections": found,
+                }
             )
         else:
             out.print(f"{url}  (process {here.pid if here else 'elsewhere'})")
@@ -39,10 +44,23 @@ def status(json: Json = False) -> None:
                 mark = "[green]ready[/green]" if part["ready"] else "[red]not ready[/red]"
                 out.print(f"  {name:14} {mark}  ", end="")
                 out.print(part["detail"], markup=False)
-            for item in counts.get("collections", []):
+            for item in found:
                 out.print(f"  collection {item['name']}: {item['documents']}", markup=False)
         if not response.is_success:
             raise typer.Exit(FAILED)
+
+
+def _collections(settings: Settings) -> list[dict[str, Any]]:
+    """All of them, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        params = {} if cursor is None else {"cursor": cursor}
+        page = client.request(settings, "GET", "/v1/collections", params=params)
+        found += page["collections"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
 
 
 def doctor(

@@ -9,14 +9,14 @@ import typer
 from rich.table import Column, Table
 from sqlalchemy import Engine
 
-from smartypants import wiring
 from smartypants.auth.roles import SCOPES, Role
 from smartypants.auth.secrets import KeySecret
+from smartypants.cli.ledgers import open_ledger
 from smartypants.cli.output import Json, err, moment, out, print_json, reporting
 from smartypants.errors import Conflict
 from smartypants.ledger import api_keys, users
 from smartypants.ledger.api_keys import ApiKey
-from smartypants.ledger.database import migrate, reading
+from smartypants.ledger.database import reading
 from smartypants.settings import Settings
 
 DAY_S = 86_400.0
@@ -120,13 +120,6 @@ def lacks_admin(settings: Settings) -> bool:
     """Whether `bootstrap` would make one."""
     with reading(open_ledger(settings)) as connection:
         return not users.has_admin(connection)
-
-
-def open_ledger(settings: Settings) -> Engine:
-    """The ledger, with its tables up to date."""
-    engine = wiring.open_ledger(settings)
-    migrate(engine)
-    return engine
 
 
 def _ends(days: float | None) -> float | None:

@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 
 from smartypants import wiring
 from smartypants.cli import client
+from smartypants.cli.ledgers import open_for
 from smartypants.cli.output import Json, out, print_json, reporting
 from smartypants.errors import InvalidRequest
-from smartypants.ledger import collections, prompts
-from smartypants.ledger.database import migrate
+from smartypants.ledger import prompts
 from smartypants.prompts import previewing
 from smartypants.prompts.defaults import DEFAULT, default_prompt
 from smartypants.prompts.kinds import Kind
@@ -41,7 +41,7 @@ app = typer.Typer(
 def list_(collection: Collection = None, json: Json = False) -> None:
     """List the prompts, and which versions are active."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         found = {str(kind): _active(engine, kind, collection) for kind in Kind}
         if json:
             return print_json(found)
@@ -53,7 +53,7 @@ def list_(collection: Collection = None, json: Json = False) -> None:
 def show(name: Kind, collection: Collection = None, json: Json = False) -> None:
     """Show a prompt's versions and when which was active; newest first."""
     with reporting(json) as settings:
-        _show(_open(settings, collection), name, collection, as_json=json)
+        _show(open_for(settings, collection), name, collection, as_json=json)
 
 
 @app.command()
@@ -66,7 +66,7 @@ def create(
 ) -> None:
     """Check a template and keep it as a version, which nothing uses before it is activated."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         template = _read(file)
         window, tokens = wiring.prompt_window(settings), settings.answers.max_tokens
         validate(name, template, window=window, answer_tokens=tokens)
@@ -131,7 +131,7 @@ def activate(
     with reporting(json) as settings:
         if bool(versions) == inherit:
             raise InvalidRequest("Nothing tells what to use.", "Name versions, or --inherit.")
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         shares = [_share(item) for item in versions or []]
         prompts.activate(engine, name, shares, collection=collection, created_by=_me(), note=note)
         _show(engine, name, collection, as_json=json)
@@ -143,7 +143,7 @@ def rollback(
 ) -> None:
     """Use what was active before; again, to go one step further back."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         prompts.roll_back(engine, name, collection=collection, created_by=_me(), note=note)
         _show(engine, name, collection, as_json=json)
 
@@ -156,7 +156,7 @@ def _preview(
     version: str | None,
     template: Template | None,
 ) -> dict[str, Any]:
-    engine = _open(settings, collection)
+    engine = open_for(settings, collection)
     prompt = previewing.chosen(
         engine, kind, collection=collection, version=version, template=template
     )
@@ -187,14 +187,6 @@ def _share(text: str) -> Share:
         return Share(version, float(share) if parted else 1.0)
     except ValueError as exc:
         raise InvalidRequest(f"{text!r} is no VERSION=SHARE.", "Write abcd1234=0.5.") from exc
-
-
-def _open(settings: Settings, collection: str | None) -> Engine:
-    engine = wiring.open_ledger(settings)
-    migrate(engine)
-    if collection is not None:
-        collections.get(engine, collection)
-    return engine
 
 
 def _me() -> str:

@@ -11,12 +11,11 @@ from pydantic import ValidationError
 from rich.table import Table
 from sqlalchemy import Engine
 
-from smartypants import wiring
+from smartypants.cli.ledgers import open_for
 from smartypants.cli.output import Json, out, print_json, reporting
 from smartypants.cli.tune import print_evidence
 from smartypants.errors import InvalidRequest
-from smartypants.ledger import collections, recipes
-from smartypants.ledger.database import migrate
+from smartypants.ledger import recipes
 from smartypants.recipes import Recipe
 from smartypants.settings import Settings
 from smartypants.tuning.evidence import Evidence
@@ -30,7 +29,7 @@ app = typer.Typer(
 def show(collection: str, json: Json = False) -> None:
     """Show the recipe in use, what speaks for it, and those that were in use before."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         _show(engine, settings, collection, as_json=json)
 
 
@@ -45,7 +44,7 @@ def set_(
 ) -> None:
     """Change the recipe in use; what is not named stays as it is."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         now = recipes.active(engine, collection)
         base = now.recipe if now else settings.retrieval
         recipes.activate(engine, collection, changed(base, changes))
@@ -56,7 +55,7 @@ def set_(
 def reset(collection: str, json: Json = False) -> None:
     """Use the recipe of the settings again."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         recipes.reset(engine, collection)
         _show(engine, settings, collection, as_json=json)
 
@@ -89,13 +88,6 @@ def _file(path: Path) -> dict[str, object]:
     if not isinstance(found, dict):
         raise InvalidRequest(f"{path} holds no names and values.", "Write NAME: VALUE lines.")
     return found
-
-
-def _open(settings: Settings, collection: str) -> Engine:
-    engine = wiring.open_ledger(settings)
-    migrate(engine)
-    collections.get(engine, collection)
-    return engine
 
 
 def _show(engine: Engine, settings: Settings, collection: str, *, as_json: bool) -> None:

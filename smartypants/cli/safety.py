@@ -10,11 +10,10 @@ import yaml
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from smartypants import wiring
+from smartypants.cli.ledgers import open_for
 from smartypants.cli.output import Json, out, print_json, reporting
 from smartypants.errors import InvalidRequest
-from smartypants.ledger import collections, safety
-from smartypants.ledger.database import migrate
+from smartypants.ledger import safety
 from smartypants.safety.overrides import SafetyOverrides, readable
 from smartypants.settings import Settings
 
@@ -27,7 +26,7 @@ app = typer.Typer(
 def show(collection: str, json: Json = False) -> None:
     """Show the overrides of a collection, and what holds with them."""
     with reporting(json) as settings:
-        _show(_open(settings, collection), settings, collection, as_json=json)
+        _show(open_for(settings, collection), settings, collection, as_json=json)
 
 
 @app.command("set")
@@ -40,7 +39,7 @@ def set_(
 ) -> None:
     """Set all overrides of a collection; they can make answers stricter only."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         kept = _read(overrides).model_dump(mode="json", exclude_defaults=True)
         safety.put(engine, collection, kept, changed_by="operator")
         _show(engine, settings, collection, as_json=json)
@@ -50,7 +49,7 @@ def set_(
 def reset(collection: str, json: Json = False) -> None:
     """Ask no more of its answers than the settings do."""
     with reporting(json) as settings:
-        engine = _open(settings, collection)
+        engine = open_for(settings, collection)
         safety.reset(engine, collection)
         _show(engine, settings, collection, as_json=json)
 
@@ -67,13 +66,6 @@ def _read(path: Path) -> SafetyOverrides:
         raise InvalidRequest(
             f"{where}: {first['msg']}.", "docs/safety.md says what a collection may ask for."
         ) from exc
-
-
-def _open(settings: Settings, collection: str) -> Engine:
-    engine = wiring.open_ledger(settings)
-    migrate(engine)
-    collections.get(engine, collection)
-    return engine
 
 
 def _show(engine: Engine, settings: Settings, collection: str, *, as_json: bool) -> None:

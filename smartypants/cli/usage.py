@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from smartypants.auditing import events
-from smartypants.cli.keys import open_ledger
+from smartypants.cli.ledgers import open_ledger
 from smartypants.cli.output import Json, out, print_json, reporting
 from smartypants.errors import ValidationFailed
 from smartypants.ledger import audit, users
