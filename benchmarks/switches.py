@@ -78,9 +78,8 @@ def main() -> None:
                 measured[variant.name] = _common.alone(
                     served, settings, corpus, data.collection, questions, seconds
                 )
-    figures = summary(measured)
+            _common.write_json(options.json, summary(measured))
     _common.show(_table(measured))
-    _common.write_json(options.json, figures)
 
 
 @contextmanager
