@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from smartypants.auth.settings import Section
 from smartypants.credentials import Reference
+from smartypants.options.section import Section
 
 
 class AuditSettings(Section):

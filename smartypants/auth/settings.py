@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     PositiveFloat,
@@ -18,6 +16,7 @@ from pydantic import (
 )
 
 from smartypants.credentials import Reference
+from smartypants.options.section import Section
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
               "Ed25519", "EdDSA")  # fmt: skip
@@ -46,10 +45,6 @@ def _is_base_url(value: str) -> str:
 
 BaseUrl = Annotated[str, AfterValidator(_is_base_url)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class IssuerSettings(Section):

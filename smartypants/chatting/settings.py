@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from smartypants.options.section import Section
 
 
-class ChatSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class ChatSettings(Section):
     max_message_bytes: PositiveInt = Field(
         65_536, description="Largest message of a client; a larger one ends the connection."
     )

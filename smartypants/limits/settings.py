@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from smartypants.auth.settings import Section
+from smartypants.options.section import Section
 
 
 class Rate(Section):

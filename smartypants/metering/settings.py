@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, NonNegativeFloat
 
-from smartypants.auth.settings import Section
+from smartypants.options.section import Section
 from smartypants.types import Usage
 
 

@@ -10,9 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     NonNegativeFloat,
@@ -21,6 +19,7 @@ from pydantic import (
 )
 
 from smartypants.credentials import Reference, is_reference
+from smartypants.options.section import Section
 
 _SECRET_NAME = re.compile(r"auth|key|token|secret|password|cookie|\bsig", re.IGNORECASE)
 
@@ -61,9 +60,7 @@ Query = Annotated[dict[str, str], AfterValidator(_no_secret_at_all)]
 Models = Annotated[dict[str, str], BeforeValidator(_named), Field(min_length=1)]
 
 
-class RetrySettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class RetrySettings(Section):
     rounds: PositiveInt = Field(
         3, description="Times that all providers of a model are tried, in order."
     )
@@ -82,9 +79,7 @@ class RetrySettings(BaseModel):
     )
 
 
-class BreakerSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class BreakerSettings(Section):
     failures: PositiveInt = Field(
         5, description="After so many failures in a row a provider is not asked for a while."
     )
@@ -93,9 +88,7 @@ class BreakerSettings(BaseModel):
     )
 
 
-class EndpointOptions(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
+class EndpointOptions(Section):
     api_base: BaseUrl | None = Field(
         None, description="Base URL; needed, but for the kind `vllm`. No vendor is the default."
     )

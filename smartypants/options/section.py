@@ -14,7 +14,8 @@ _PASSWORD_IN_URL = re.compile(r"^[^:]+://[^/@:]*:[^@]*@|[?&]password=", re.IGNOR
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What is in the wrong place may be a secret.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def has_password(url: str) -> bool:

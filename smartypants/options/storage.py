@@ -7,8 +7,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
@@ -19,6 +17,7 @@ from pydantic import (
 from smartypants.addresses import Address, parse
 from smartypants.credentials import Reference
 from smartypants.errors import InvalidRequest
+from smartypants.options.section import Section
 
 Options = dict[str, str | int | float | bool | None]
 
@@ -36,9 +35,7 @@ def _is_endpoint(value: str) -> str:
 Endpoint = Annotated[str, AfterValidator(_is_endpoint)]
 
 
-class RemoteOptions(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
+class RemoteOptions(Section):
     endpoint: Endpoint | None = Field(
         None, description="`http(s)://host:port` of a compatible service. Default: the cloud's."
     )
@@ -117,9 +114,7 @@ class AzureOptions(RemoteOptions):
         return self
 
 
-class StorageSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
+class StorageSettings(Section):
     s3: S3Options = Field(S3Options(), description="Stores at `s3://`.")
     gs: GcsOptions = Field(GcsOptions(), description="Stores at `gs://`.")
     abfs: AzureOptions = Field(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from smartypants.options.section import Section
 from smartypants.safety.blocking import problem_of
 
 Treatment = Literal["allow", "mask", "remove"]
 InjectionPolicy = Literal["flag", "drop", "quote"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InjectionOptions(_Section):
+class InjectionOptions(Section):
     detector: str = Field(
         "heuristics",
         description="Plugin in `smartypants.safety.injection` that looks for instructions in "
@@ -32,7 +29,7 @@ class InjectionOptions(_Section):
     )
 
 
-class PersonalDataOptions(_Section):
+class PersonalDataOptions(Section):
     enabled: bool = Field(
         False,
         description="Look for personal data in answers, with Presidio and spaCy (extra `safety`).",
@@ -58,7 +55,7 @@ class PersonalDataOptions(_Section):
     )
 
 
-class BlockedOptions(_Section):
+class BlockedOptions(Section):
     terms: tuple[str, ...] = Field(
         (), description="Words or phrases that no answer may hold, whatever their case."
     )
@@ -88,7 +85,7 @@ class BlockedOptions(_Section):
         return patterns
 
 
-class SafetySettings(_Section):
+class SafetySettings(Section):
     """Secrets are removed and documents contained by default; the rest is chosen."""
 
     secrets: Literal["remove", "keep"] = Field(

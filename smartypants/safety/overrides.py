@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from smartypants.errors import SetupError
+from smartypants.options.section import Section
 from smartypants.safety.options import (
     BlockedOptions,
     InjectionPolicy,
@@ -22,24 +23,20 @@ _TREATMENTS: Final[tuple[Treatment, ...]] = ("allow", "mask", "remove")
 _ACTIONS: Final[tuple[Literal["replace", "refuse"], ...]] = ("replace", "refuse")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InjectionOverrides(_Section):
+class InjectionOverrides(Section):
     policy: Literal["quote", "drop"] | None = Field(
         None, description="What becomes of a passage that the settings' detector suspects."
     )
 
 
-class PersonalDataOverrides(_Section):
+class PersonalDataOverrides(Section):
     enabled: Literal[True] | None = Field(None, description="Look for it (extra `safety`).")
     entities: dict[str, Literal["mask", "remove"]] = Field(
         default_factory=dict, description="By entity, where the settings allow more."
     )
 
 
-class SafetyOverrides(_Section):
+class SafetyOverrides(Section):
     """The sections of `safety`, as far as a collection may be stricter."""
 
     secrets: Literal["remove"] | None = None
