@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from smartypants import models
@@ -29,6 +30,10 @@ HEAVY = (
     "tests/llms/test_vllm.py",
     "tests/test_e2e.py",
 )
+
+# How long an example or its making takes on a busy machine says nothing about the product.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 

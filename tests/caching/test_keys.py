@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smartypants.caching.keys import Key, Models, answer_key, search_key
@@ -111,7 +111,6 @@ def test_search_and_answer_never_meet() -> None:
 texts = st.lists(st.text(max_size=5), max_size=3).map(tuple)
 
 
-@settings(deadline=None)
 @given(texts, texts, texts, texts)
 def test_parts_never_run_into_each_other(
     variants: tuple[str, ...],
