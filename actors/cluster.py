@@ -17,7 +17,8 @@ from smartypants.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# All of these must be in the environment before Ray starts. docs/decisions.md has the figures.
+# All of these must be in the environment before Ray starts, and before Ray Serve is imported by
+# whoever deploys: handles take what he has along. docs/decisions.md has the figures.
 ENVIRONMENT = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
@@ -30,6 +31,12 @@ ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
 }
+
+
+def set_switches() -> None:
+    """Put `ENVIRONMENT` into ours, where nobody has chosen otherwise."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def scratch_dir(settings: Settings) -> Path:
@@ -46,7 +53,8 @@ def start(settings: Settings) -> None:
         refuse_embedded_parts(settings)
         ray.init(address=settings.ray.address, log_to_driver=False)
         return
-    for name, value in (ENVIRONMENT | _local_environment(settings)).items():
+    set_switches()
+    for name, value in _local_environment(settings).items():
         os.environ.setdefault(name, value)
     scratch = scratch_dir(settings)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)

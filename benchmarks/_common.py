@@ -38,6 +38,8 @@ Figures = dict[str, float]
 DATA: Final = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_LLM: Final = {"kind": "openai", "api_base": "http://127.0.0.1:9/v1"}
 """An endpoint that nobody asks: the graph starts without an engine."""
+AT_REST: Final = {"idle_s": 0.0}
+"""Of the ingest program: it ends with its job, since it takes CPU time even while it waits."""
 SEARCH_PARTS: Final = ("ledger", "vector_store", "embedder", "job_runner")
 
 _HTTP_PORT = 8600
@@ -142,12 +144,16 @@ def running(settings: Settings, *, parts: tuple[str, ...] = ()) -> Iterator[str]
 
 
 def index(settings: Settings, folder: Path, collection: str) -> Mapping[str, Any]:
-    """Have the running system ingest a folder, as `smartypants ingest --wait` does.
+    """Have the running system ingest a folder, as `smartypants ingest --wait` does, where it has
+    not done so before.
 
     Returns the job's progress. Raises `SetupError` if the job or any document failed.
     """
     engine = wiring.open_ledger(settings)
     params = {"connector": "filesystem", "uri": str(folder), "allow_prune": True}
+    for before in jobs.page(engine, limit=100, state=jobs.JobState.SUCCEEDED):
+        if before.collection == collection and before.params["uri"] == params["uri"]:
+            return before.progress
     job = jobs.submit(engine, "ingest", collection, params)
     while not job.ended:
         time.sleep(_POLL_S)

@@ -33,7 +33,7 @@ from smartypants.protocols import Engine
 from smartypants.settings import Settings
 from smartypants.types import Message, SamplingParams
 
-REQUESTS = {1: 6, 4: 4, 16: 3}
+REQUESTS = {1: 12, 4: 4, 16: 3}
 QUICK_REQUESTS = {1: 2, 4: 1, 16: 1}
 """Streams → requests of each."""
 MAX_TOKENS = 64

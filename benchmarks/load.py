@@ -106,7 +106,7 @@ def main() -> None:
     with _common.data_dir(options.reuse) as data_dir:
         llm = {"llm": _common.NO_LLM} if options.quick else {}
         parts = _common.SEARCH_PARTS if options.quick else ()
-        settings = _common.own_settings(data_dir, **llm)
+        settings = _common.own_settings(data_dir, ingest=_common.AT_REST, **llm)
         corpus = data_dir / "corpora" / data.name
         _beir.write_corpus(data.corpus, corpus)
         with _common.running(settings, parts=parts) as url:

@@ -74,7 +74,7 @@ def main() -> None:
     questions = list(data.queries.values())
     seconds = QUICK_SECONDS if options.quick else SECONDS
     with _common.data_dir(options.reuse) as data_dir:
-        settings = _common.own_settings(data_dir, llm=_common.NO_LLM)
+        settings = _common.own_settings(data_dir, llm=_common.NO_LLM, ingest=_common.AT_REST)
         corpus = data_dir / "corpora" / data.name
         _beir.write_corpus(data.corpus, corpus)
         with _common.running(settings, parts=_common.SEARCH_PARTS) as url:

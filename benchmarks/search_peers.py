@@ -90,7 +90,7 @@ def main() -> None:
     outcomes: dict[str, Outcome] = {}
     with _common.data_dir(options.reuse) as data_dir:
         settings = _common.own_settings(
-            data_dir, llm=_common.NO_LLM, chunker={"max_tokens": ONE_CHUNK}, ingest={"idle_s": 0}
+            data_dir, llm=_common.NO_LLM, chunker={"max_tokens": ONE_CHUNK}, ingest=_common.AT_REST
         )
         plan = planned(_beir.load(folder), settings, quick=options.quick)
         _common.say("ours")

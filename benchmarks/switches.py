@@ -71,7 +71,9 @@ def main() -> None:
         corpus = data_dir / "corpora" / data.name
         _beir.write_corpus(data.corpus, corpus)
         for variant in VARIANTS:
-            settings = _common.own_settings(data_dir, llm=_common.NO_LLM, **variant.sections)
+            settings = _common.own_settings(
+                data_dir, llm=_common.NO_LLM, ingest=_common.AT_REST, **variant.sections
+            )
             _common.say(variant.label)
             questions = [*data.queries.values()]
             with environment(variant.environment):

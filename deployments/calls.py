@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
+from grpc import StatusCode
+from grpc.aio import AioRpcError
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
@@ -105,6 +107,14 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - time.time(), 0.0)
 
 
+def _went_away(cause: BaseException) -> bool:
+    """Whether a call broke off: a replica that ends in order cancels what it has at work."""
+    return isinstance(cause, AioRpcError) and cause.code() in (
+        StatusCode.UNAVAILABLE,
+        StatusCode.CANCELLED,
+    )
+
+
 def _mapped(exc: Exception) -> Exception:
     cause = exc.cause if isinstance(exc, RayTaskError) else exc
     if isinstance(cause, SmartyPantsError):
@@ -116,6 +126,6 @@ def _mapped(exc: Exception) -> Exception:
         return DeadlineExceeded("The deadline passed.", "Allow more time, or ask for less.")
     if isinstance(cause, BackPressureError):
         return Overloaded("A queue is full.", "Try again after the time in Retry-After.")
-    if isinstance(cause, (RayActorError, DeploymentUnavailableError)):
+    if isinstance(cause, (RayActorError, DeploymentUnavailableError)) or _went_away(cause):
         return Unavailable("A replica went away.", "Try again in a moment.")
     return exc

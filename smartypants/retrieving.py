@@ -231,7 +231,7 @@ def _hit(item: Fused) -> SearchHit:
 
 def described(hits: Sequence[SearchHit], engine: Engine) -> list[SearchHit]:
     """The hits with what the ledger knows of their documents."""
-    rows = documents.by_id(engine, [hit.chunk.document_id for hit in hits])
+    rows = documents.descriptions(engine, [hit.chunk.document_id for hit in hits])
     return [
         replace(
             hit,

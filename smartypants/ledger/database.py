@@ -20,7 +20,8 @@ BATCH = 500
 
 def reading(engine: Engine) -> Connection:
     """A connection for SELECTs: each statement sees the latest commit, no lock is held."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+    # Of the connection, not of the engine: that would be a new engine each time.
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

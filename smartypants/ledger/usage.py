@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Engine, case, func, literal_column, select, tuple_
@@ -62,20 +63,24 @@ def add_in(connection: Connection, found: Mapping[Bucket, Sums]) -> None:
     """In the transaction of what was used. Rows are taken in one order, so that two that add to
     the same ones don't wait for each other in a circle."""
     ordered = sorted(found.items(), key=lambda item: tuple(asdict(item[0]).values()))
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    for start in range(0, len(ordered), BATCH):
-        part = ordered[start : start + BATCH]
-        rows = [{**asdict(bucket), **asdict(sums)} for bucket, sums in part]
-        statement = dialect.insert(usage).values(rows)
-        new = statement.excluded
-        sums_up: dict[str, Any] = {name: usage.c[name] + new[name] for name in COUNTS}
-        sums_up["cost"] = case(
-            (new.cost.is_(None), usage.c.cost),
-            (usage.c.cost.is_(None), new.cost),
-            else_=usage.c.cost + new.cost,
-        )
-        keys = [column.name for column in usage.primary_key.columns]
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=sums_up))
+    rows = [{**asdict(bucket), **asdict(sums)} for bucket, sums in ordered]
+    if rows:
+        connection.execute(_addition(connection.dialect.name), rows)
+
+
+@cache
+def _addition(dialect: str) -> Any:
+    """One statement for a row, compiled once: this runs all the time."""
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(usage)
+    new = statement.excluded
+    sums_up: dict[str, Any] = {name: usage.c[name] + new[name] for name in COUNTS}
+    sums_up["cost"] = case(
+        (new.cost.is_(None), usage.c.cost),
+        (usage.c.cost.is_(None), new.cost),
+        else_=usage.c.cost + new.cost,
+    )
+    keys = [column.name for column in usage.primary_key.columns]
+    return statement.on_conflict_do_update(index_elements=keys, set_=sums_up)
 
 
 def totals(

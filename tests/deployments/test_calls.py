@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from grpc import StatusCode
+from grpc.aio import AioRpcError, Metadata
 from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 
@@ -28,6 +30,10 @@ def remote(cause: Exception) -> RayTaskError:
     return RayTaskError("f", "a remote traceback with secrets", cause)
 
 
+def broken_off(code: StatusCode) -> AioRpcError:
+    return AioRpcError(code, Metadata(), Metadata(), "a remote traceback with secrets")
+
+
 @pytest.mark.parametrize(
     ("raised", "answered"),
     [
@@ -35,6 +41,8 @@ def remote(cause: Exception) -> RayTaskError:
         (CollectionNotFound("no x", "make it"), CollectionNotFound),
         (BackPressureError(10, 10), Overloaded),
         (RayActorError(), Unavailable),
+        (broken_off(StatusCode.CANCELLED), Unavailable),
+        (broken_off(StatusCode.UNAVAILABLE), Unavailable),
         (TimeoutError(), DeadlineExceeded),
     ],
 )
