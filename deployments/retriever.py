@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ray.serve.handle import DeploymentHandle
 from actors.worker_logs import configure_worker_logs
 from deployments.calls import call
 from smartypants import wiring
+from smartypants.caching.vectors import QueryVectors
 from smartypants.errors import SmartyPantsError
 from smartypants.metering.payer import NOBODY, Payer
 from smartypants.protocols import Vectors
@@ -24,16 +24,8 @@ from smartypants.types import Candidate, SearchPlan, SearchResult
 Found = list[Candidate] | SmartyPantsError
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A text that was embedded while the query was still being interpreted: mostly the one."""
-
-    text: str
-    vector: Vectors
-
-
 class Retriever:
-    """Plan → hits, from both legs at once.
+    """Plan → hits, from both legs at once: BM25 searches while the text is embedded.
 
     Searches that arrive while others are under way are made together, by one call of the store.
     """
@@ -43,20 +35,22 @@ class Retriever:
         self._embedder = embedder
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
+        self._query_vectors = QueryVectors(
+            model=settings.embedder.model, max_entries=settings.cache.query_vectors
+        )
         legs: tuple[Any, ...] = (self._dense, self._lexical)
         for leg in legs:
             leg.set_max_batch_size(settings.serve.max_batch_requests)
 
-    async def retrieve(
-        self, plan: SearchPlan, guess: Guess | None = None, payer: Payer = NOBODY
-    ) -> SearchResult:
+    async def retrieve(self, plan: SearchPlan, payer: Payer = NOBODY) -> SearchResult:
         async def embed(text: str) -> Vectors:
-            if guess is not None and text == guess.text:
-                return guess.vector
             vector: Vectors = await call(
                 lambda: self._embedder.embed.remote((text, payer)), deadline=plan.query.deadline
             )
             return vector
+
+        async def kept(text: str) -> Vectors:
+            return await self._query_vectors.get(text, embed=embed)
 
         async def dense(scope: Scope, vector: Vectors) -> list[Candidate]:
             return _candidates(await self._dense((scope, vector)))
@@ -64,7 +58,7 @@ class Retriever:
         async def lexical(scope: Scope, text: str) -> list[Candidate]:
             return _candidates(await self._lexical((scope, text)))
 
-        legs = Legs(embed, dense, lexical)
+        legs = Legs(kept, dense, lexical)
         return await retrieve(plan, legs, engine=self._engine, limit=plan.depth)
 
     @serve.batch(batch_wait_timeout_s=0.0, max_concurrent_batches=1)

@@ -8,21 +8,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from ray.exceptions import RayError
-
 from deployments.calls import call
 from deployments.handles import Handle, Handles
-from deployments.retriever import Guess
 from smartypants.admission import Admission, Estimate, Gate
 from smartypants.caching.keys import Models, search_key
 from smartypants.caching.results import ResultCache
-from smartypants.caching.vectors import QueryVectors
 from smartypants.choices import BUSY, Choice
-from smartypants.errors import DeadlineExceeded, Overloaded, SmartyPantsError, Unavailable
+from smartypants.errors import DeadlineExceeded, Overloaded, Unavailable
 from smartypants.finishing import finish
 from smartypants.metering.payer import current
-from smartypants.processing import normalise
-from smartypants.protocols import Vectors, VectorStore
+from smartypants.protocols import VectorStore
 from smartypants.querying.recording import Recorder, since
 from smartypants.reranking import rerank
 from smartypants.settings import Settings
@@ -53,19 +48,11 @@ class Searching:
         self._budget_s = settings.serve.search_budget_s
         self._gate = Gate(settings.serve.search_places, most_waiting=settings.serve.most_waiting)
         self._reranking = Estimate()
-        self._query_vectors = QueryVectors(
-            model=settings.embedder.model, max_entries=settings.cache.query_vectors
-        )
 
     async def search(self, query: Query) -> SearchResult:
         """What was found before, where nothing changed since; else what is found now."""
         async with self._admitted(query) as admission:
-            guessing = asyncio.create_task(self._guess(query))
-            try:
-                plan = await self._plan(query, admission)
-                return await self._search(plan, admission, guessing)
-            finally:
-                guessing.cancel()
+            return await self._search(await self._plan(query, admission), admission)
 
     async def plan(self, query: Query) -> SearchPlan:
         """What the query processor makes of it."""
@@ -75,11 +62,7 @@ class Searching:
     async def planned(self, plan: SearchPlan) -> SearchResult:
         """The rest of a search."""
         async with self._admitted(plan.query) as admission:
-            guessing = asyncio.create_task(self._guess(plan.query))
-            try:
-                return await self._search(plan, admission, guessing)
-            finally:
-                guessing.cancel()
+            return await self._search(plan, admission)
 
     @asynccontextmanager
     async def _admitted(self, query: Query) -> AsyncIterator[Admission]:
@@ -100,22 +83,18 @@ class Searching:
         )
         return plan
 
-    async def _search(
-        self, plan: SearchPlan, admission: Admission, guessing: asyncio.Task[Guess | None]
-    ) -> SearchResult:
+    async def _search(self, plan: SearchPlan, admission: Admission) -> SearchResult:
         async def find() -> SearchResult:
-            return await self._find(plan, admission, await guessing)
+            return await self._find(plan, admission)
 
         if self._cache is None:
             return await find()
         return await self._cache.search(plan, search_key(plan, self._models), find)
 
-    async def _find(
-        self, plan: SearchPlan, admission: Admission, guess: Guess | None
-    ) -> SearchResult:
+    async def _find(self, plan: SearchPlan, admission: Admission) -> SearchResult:
         started = time.perf_counter()
         found: SearchResult = await call(
-            lambda: self._handles.retriever.retrieve.remote(plan, guess, current()),
+            lambda: self._handles.retriever.retrieve.remote(plan, current()),
             deadline=plan.query.deadline,
         )
         recorder = Recorder([*plan.trace, *found.trace], {**plan.skipped, **found.skipped})
@@ -142,25 +121,6 @@ class Searching:
             tuple(recorder.steps),
             Understanding.of(plan),
         )
-
-    async def _guess(self, query: Query) -> Guess | None:
-        """The query's own words embedded, while it is interpreted: that saves a hop."""
-        text = normalise(query.text)
-        if query.history or not text:
-            return None
-
-        async def embed(text: str) -> Vectors:
-            vector: Vectors = await call(
-                lambda: self._handles.embedder.embed.remote((text, current())),
-                deadline=query.deadline,
-                patience_s=0,
-            )
-            return vector
-
-        try:
-            return Guess(text, await self._query_vectors.get(text, embed=embed))
-        except (SmartyPantsError, RayError):
-            return None  # the retriever asks again, and has the patience
 
     def _no_rerank(self, plan: SearchPlan, admission: Admission) -> str | None:
         """Why hits stay as they are; None where they are reranked."""

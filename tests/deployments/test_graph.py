@@ -89,7 +89,7 @@ class World:
         handles: Any = Handles(
             query_processor=Part(process=self._process),  # type: ignore[arg-type]
             retriever=Part(retrieve=self._retrieve),  # type: ignore[arg-type]
-            embedder=Part(embed=self._embed),  # type: ignore[arg-type]
+            embedder=Part(embed=self._embed, embed_many=self._embed_many),  # type: ignore[arg-type]
             llm=Part(generate=self._generate),  # type: ignore[arg-type]
             job_runner=Part(),  # type: ignore[arg-type]
             reranker=scores and Part(scores=scores),  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ class World:
         self.payers.add(("process", payer))
         return await process(query, engine=self.docs.engine, settings=self.settings)
 
-    def _retrieve(self, plan: SearchPlan, _: object, payer: object) -> Awaitable[SearchResult]:
+    def _retrieve(self, plan: SearchPlan, payer: object) -> Awaitable[SearchResult]:
         self.payers.add(("retrieve", payer))
         self.searches += 1
         return self.docs.find(plan)
@@ -110,6 +110,10 @@ class World:
         self.payers.add(("embed", asked[1]))
         vector: Vectors = np.ones(4, dtype=np.float32) / 2
         return vector
+
+    async def _embed_many(self, texts: list[str], payer: object) -> Vectors:
+        self.payers.add(("embed", payer))
+        return np.full((len(texts), 4), 0.5, dtype=np.float32)
 
     def _generate(self, messages: list[Message], *more: Any) -> Stream:
         self.payers.add(("generate", more[-1]))
@@ -154,6 +158,7 @@ def test_every_part_learns_whose_account_it_is_on(world: World) -> None:
     ann = Payer("a" * 32, "ann", route="/v1/answers", collection="docs")
     with paying(ann):
         world.ask("a v1")
+        asyncio.run(world.graph.embed(["a v1"]))
     assert world.payers == {(part, ann) for part in ("process", "retrieve", "embed", "generate")}
 
 
