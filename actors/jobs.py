@@ -20,6 +20,7 @@ from actors.reindex import ReindexRequest, reindex
 from actors.sharing import SharedPipeline, our_error
 from smartypants import reindexing, wiring
 from smartypants.auditing.source import Source, acting
+from smartypants.chatting.expiring import Expiry
 from smartypants.deleting import purge
 from smartypants.errors import SetupError, SmartyPantsError, Unavailable
 from smartypants.ledger import jobs, leases
@@ -39,11 +40,13 @@ def run_jobs(
     *,
     only: tuple[str, ...] | None = None,
 ) -> None:
-    """Work on queued jobs, or those named, until `stop` is set (or those have ended).
+    """Work on queued jobs, or those named, until `stop` is set (or those have ended), and remove
+    conversations that have expired.
 
     Errors end a job, never the runner. What it was at when it stops is queued again.
     """
     engine = wiring.open_ledger(settings)
+    expiry = Expiry(engine, settings.chat)
     runner = f"{socket.gethostname()[:30]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
     with SharedPipeline(settings) as pipeline:
         running: dict[str, RunningJob] = {}
@@ -52,6 +55,7 @@ def run_jobs(
                 _turn(settings.jobs, engine, runner, running, stop, only, lambda job: RunningJob(
                     job, runner, settings, engine, pipeline
                 ))  # fmt: skip
+                expiry.work()
             except (SQLAlchemyError, SmartyPantsError) as exc:
                 log.error("job_runner_ledger_error", error=str(exc))
             if only is not None and not running and _ended(engine, only):

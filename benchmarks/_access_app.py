@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Engine
 
 from smartypants.answering import answer
 from smartypants.api.services import AnswerRequest, Readiness, Services
+from smartypants.auth.settings import AuthSettings
 from smartypants.blobstores.arrow import ArrowBlobStore
 from smartypants.caching.counters import CacheCounters
 from smartypants.caching.keys import Models, search_key
@@ -25,6 +27,23 @@ from smartypants.types import AnswerEvent, Delta, Message, Query, SamplingParams
 
 DIMENSION = 4
 MODELS = Models("m", None, "llm")
+
+
+def settings_of(folder: Path, ledger_url: str | None) -> Settings:
+    """Others make the vectors, as far as the settings know: no model is looked for."""
+    provider = {"api_base": "http://127.0.0.1:9"}
+    return Settings(
+        data_dir=folder,
+        auth=AuthSettings(mode="required"),
+        embedder={
+            "kind": "openai",
+            "model": "m",
+            "dimension": DIMENSION,
+            "providers": {"nobody": provider},
+        },
+        answers={"min_answerability": 0.0},
+        ledger={"url": ledger_url} if ledger_url else {},
+    )
 
 
 def services(settings: Settings, engine: Engine, vectors: VectorStore) -> Services:

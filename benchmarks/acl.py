@@ -1,8 +1,9 @@
 """Permissions: what users are shown, against a model of what they may see.
 
 Users, groups, grants, roles and ACLs of documents change at random; after every three changes
-somebody asks every route that shows documents. The application, the ledger and the Milvus Lite
-server are real; a function stands in for the embedding model: a search finds all that it may.
+somebody asks every route that could show a document: searches, answers, chats, conversations,
+lists, jobs, usage, the audit log. The application, the ledger and the Milvus Lite server are real;
+a function stands in for the embedding model: a search finds all that it may.
 
 `acl.triples` counts (user, document, route); `acl.leaks` those that were shown and should not have
 been, `acl.false_denials` the others that were wrong. `acl.revocation_ms` is the median time from
@@ -25,7 +26,9 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks import _access, _common
+from benchmarks._access_documents import found
 from benchmarks._access_model import Verdicts
+from benchmarks._access_world import COLLECTIONS, World, world
 from benchmarks._common import Figures
 from smartypants.auth.roles import Role
 from smartypants.options.serving import LogSettings
@@ -33,7 +36,7 @@ from smartypants.processes import command_that_dies_with_us
 from smartypants.telemetry import configure_logs
 from smartypants.vectorstores.milvus import MilvusVectorStore
 
-TRIPLES, QUICK_TRIPLES = 100_000, 10_000
+TRIPLES, QUICK_TRIPLES = 200_000, 20_000
 REVOCATIONS = 20
 SEED = 20261125
 
@@ -74,24 +77,25 @@ def _milvus(folder: Path) -> Iterator[MilvusVectorStore]:
 def run(
     folder: Path, vectors: MilvusVectorStore, *, seed: int, triples: int
 ) -> tuple[Verdicts, list[float]]:
-    with _access.world(folder, vectors, seed=seed) as made:
+    with world(folder, vectors, seed=seed) as made:
         verdicts = _access.tried(made, triples=triples)
         return verdicts, [revocation(made) for _ in range(REVOCATIONS)]
 
 
-def revocation(made: _access.World) -> float:
+def revocation(made: World) -> float:
     """Milliseconds from taking somebody out of a group to the end of the next search, which
     shows nothing of what only the group may read."""
     made.promote("fay", Role.READER)
     made.set_group("guests", {"fay"})
-    for item in list(made.company.items.values())[:5]:
+    shared = [item for item in made.company.items.values() if item.found][:5]
+    for item in shared:
         made.share(item, frozenset({"group:guests"}))
-    secret = {i.id for i in made.company.items.values() if i.principals == {"group:guests"}}
-    before = made.found("fay", _access.COLLECTIONS[0]) & secret
+    secret = {item.id for item in shared}
+    before = found(made, "fay", COLLECTIONS[0]) & secret
     assert before, "there was nothing to revoke"
     started = time.perf_counter()
     made.set_group("guests", set())
-    left = made.found("fay", _access.COLLECTIONS[0]) & secret
+    left = found(made, "fay", COLLECTIONS[0]) & secret
     ended = time.perf_counter()
     assert not left, "the search after a revocation shows what was revoked"
     return 1000 * (ended - started)

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from smartypants import wiring
 from smartypants.ledger.limits import LedgerLimits
+from smartypants.limits.failures import FailureLimit
 from smartypants.limits.limiter import Limiter
 from smartypants.limits.redis import RedisLimits
 from smartypants.limits.store import LimitStore
@@ -19,15 +20,24 @@ def make_limiter(settings: Settings, engine: Engine) -> Limiter | None:
     ledger does. Raises `SetupError` where Redis's client or secret is not there."""
     if not settings.limits.any:
         return None
-    store: LimitStore = LedgerLimits(engine)
-    if settings.cache.kind == "redis":
-        assert settings.cache.url is not None
-        store = RedisLimits(
-            url=settings.cache.url,
-            password=settings.cache.password,
-            timeout_s=settings.limits.timeout_s,
-        )
-    return Limiter(settings.limits, store)
+    return Limiter(settings.limits, _store(settings, engine))
+
+
+def make_failure_limit(settings: Settings, engine: Engine) -> FailureLimit | None:
+    """None where failures are not limited; else the same as `make_limiter`."""
+    rate = settings.limits.failures
+    return None if rate is None else FailureLimit(rate, _store(settings, engine))
+
+
+def _store(settings: Settings, engine: Engine) -> LimitStore:
+    if settings.cache.kind != "redis":
+        return LedgerLimits(engine)
+    assert settings.cache.url is not None
+    return RedisLimits(
+        url=settings.cache.url,
+        password=settings.cache.password,
+        timeout_s=settings.limits.timeout_s,
+    )
 
 
 def make_meter(settings: Settings, engine: Engine) -> Meter:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from smartypants.llms.openai import OpenAILLM
 from smartypants.types import Message, SamplingParams
@@ -28,6 +32,9 @@ ROOT = Path(__file__).parents[1]
 HANDBOOK = ROOT / "examples" / "handbook"
 QUESTIONS = json.loads((ROOT / "examples" / "questions.json").read_text())
 LLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
+REPLICAS = 2
+UPLOADS = {"limit": 1, "per_s": 86_400, "burst": 10}
+"""More than all other tests upload; none comes back while they run."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         "SMARTYPANTS_DATA_DIR": str(tmp_path_factory.mktemp("e2e")),
         "SMARTYPANTS_HTTP__PORT": str(port),
         "SMARTYPANTS_VECTORS__EMBEDDED_PORT": str(free_port()),
+        "SMARTYPANTS_SERVE__INGRESS__MIN_REPLICAS": str(REPLICAS),
+        "SMARTYPANTS_LIMITS__USERS": json.dumps({"local": {"documents": UPLOADS}}),
     }
     system = System(f"http://127.0.0.1:{port}", environment)
     try:
@@ -321,3 +330,86 @@ def test_errors_of_the_commands(system: System, tmp_path: Path) -> None:
         == "model_files_not_found"
     )
     assert system.run("up", "--detach")["url"] == system.url  # it is up: nothing to do
+
+
+def _answered(system: System, route: str) -> dict[float, Counter[str]]:
+    """Answers of a route by status, as each replica of the ingress counts its own."""
+    found: dict[float, Counter[str]] = {}
+    deadline = time.monotonic() + 60
+    while len(found) < REPLICAS:
+        assert time.monotonic() < deadline, "one replica answers everything"
+        families = text_string_to_metric_families(system.get("/metrics").text)
+        samples = [sample for family in families for sample in family.samples]
+        [started] = [s.value for s in samples if s.name == "smartypants_process_start_time_seconds"]
+        found[started] = Counter(
+            {
+                s.labels["status"]: int(s.value)
+                for s in samples
+                if s.name == "smartypants_http_requests_total" and s.labels["route"] == route
+            }
+        )
+    return found
+
+
+def _more(after: dict[float, Counter[str]], before: dict[float, Counter[str]]) -> list[int]:
+    return [(counts - before[replica]).total() for replica, counts in after.items()]
+
+
+def _used(system: System, route: str) -> Counter[str]:
+    """What was used of a route, once nothing is being written any more."""
+    asked = {"group_by": "user,route", "route": route}
+    former: list[Any] = [{}]
+    while True:
+        rows = system.get("/v1/usage", params=asked).json()["usage"]
+        if rows == former:
+            return Counter({k: v for k, v in rows[0].items() if isinstance(v, int)} if rows else {})
+        former = rows
+        time.sleep(1.5)
+
+
+def _at_once(count: int, ask: Callable[[int], httpx.Response]) -> list[httpx.Response]:
+    with ThreadPoolExecutor(10) as pool:
+        return list(pool.map(ask, range(count)))
+
+
+def test_replicas_count_on_one_account(system: System) -> None:
+    models, completions = "/v1/models", "/v1/chat/completions"
+    before, used = _answered(system, models), {r: _used(system, r) for r in (models, completions)}
+    assert all(each.status_code == 200 for each in _at_once(60, lambda _: system.get(models)))
+
+    def complete(number: int) -> httpx.Response:
+        messages = [{"role": "user", "content": f"Say {'hello ' * number}."}]
+        return system.post(completions, json={"model": LLM, "messages": messages, "max_tokens": 6})
+
+    whole = [answer.json()["usage"] for answer in _at_once(6, complete)]
+    assert all(_more(_answered(system, models), before)), "one replica answered everything"
+    more = _used(system, models) - used[models]
+    assert more == {"requests": 60}
+    more = _used(system, completions) - used[completions]
+    assert (more["requests"], more["calls"]) == (6, 6)
+    for tokens in ("prompt_tokens", "completion_tokens"):
+        assert more[tokens] == sum(usage[tokens] for usage in whole) > 0
+
+
+def test_replicas_share_a_limit_to_the_last_unit(system: System) -> None:
+    def left() -> int:
+        fields = system.get("/v1/models").headers["RateLimit"]
+        return int(re.search(r'"user-documents";r=(\d+)', fields)[1])  # type: ignore[index]
+
+    def upload(number: int) -> httpx.Response:
+        document = {"name": f"{number}.md", "text": f"Note {number}."}
+        return system.post("/v1/documents", json={"collection": "limited", "documents": [document]})
+
+    assert system.post("/v1/collections", json={"name": "limited"}).status_code == 201
+    before, burst = _answered(system, "/v1/documents"), left()
+    assert burst > 2
+    answers = _at_once(30, upload)
+    counts = Counter(each.status_code for each in answers)
+    unforeseen = [each.text for each in answers if each.status_code not in (202, 429)]
+    assert counts == {202: burst, 429: 30 - burst}, unforeseen
+    refused = [each for each in answers if each.status_code == 429]
+    assert {each.json()["code"] for each in refused} == {"rate_limited"}
+    assert all(int(each.headers["Retry-After"]) > 60 for each in refused)
+    assert all(_more(_answered(system, "/v1/documents"), before)), "one replica answered all"
+    assert left() == 0
+    assert len(system.get("/v1/documents?collection=limited").json()["documents"]) == burst

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
 from smartypants.errors import DocumentNotFound
-from smartypants.ledger import acls, conversations, documents, jobs
+from smartypants.ledger import acls, collections, conversations, documents, jobs
 from smartypants.ledger.conversations import Conversation
 from smartypants.ledger.documents import Document
 from smartypants.ledger.jobs import Job
@@ -45,6 +45,13 @@ def unknown_document(document_id: str) -> DocumentNotFound:
     return DocumentNotFound(
         f"There is no document {document_id!r}.", "GET /v1/documents lists them."
     )
+
+
+def collection(engine: Engine, name: str | None, caller: Caller) -> None:
+    """Raises `CollectionNotFound`, the same for one that is not there and one not for the caller.
+    None: what is asked has to do with all."""
+    if name is not None:
+        collections.get(engine, name, caller.reach)
 
 
 def job(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from smartypants.api import search, services
 from smartypants.api.bodies import json_body
+from smartypants.api.examples import instance
 from smartypants.api.fields import (
     CollectionName,
     MaxTokens,
@@ -26,6 +27,7 @@ from smartypants.api.search import (
     Hit,
     SearchFilters,
     SearchOptions,
+    SearchResponse,
     TraceStep,
     Turn,
     UnderstoodQuery,
@@ -245,6 +247,13 @@ async def _as_text(
                     yield event("answer", _response(item, request_id))
 
 
+def _events_sample() -> str:
+    hits, last = instance(SearchResponse), instance(AnswerResponse)
+    told = (("token", Token), ("citation", Citation))
+    between = "".join(event(name, instance(model)) for name, model in told)
+    return f"{event('hits', hits)}{between}{event('answer', last)}"
+
+
 ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="POST",
@@ -261,6 +270,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         streams="With `stream: true`: the events `hits` (SearchResponse), `token` (Token), "
         "`citation` (Citation) and, last, `answer` (AnswerResponse); `error` (Problem) if it "
         "breaks off.",
+        sample=_events_sample,
         errors=(InvalidRequest, *RETRIEVAL_ERRORS, LLMUnavailable),
     ),
 )

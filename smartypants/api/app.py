@@ -49,6 +49,8 @@ from smartypants.api.auditing import Audit, audited
 from smartypants.api.authentication import Authenticate
 from smartypants.api.chat_route import Chat
 from smartypants.api.cross_origin import cross_origin
+from smartypants.api.failing import LimitFailures
+from smartypants.api.forwarding import Forwarded
 from smartypants.api.limiting import Limit
 from smartypants.api.metering import Account
 from smartypants.api.metrics import Metrics
@@ -106,6 +108,7 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
     trail = AuditTrail(services.settings.audit, services.engine, required=required)
     services = audited(services, trail)
     limiter = accounting.make_limiter(services.settings, services.engine)
+    failures = accounting.make_failure_limit(services.settings, services.engine)
     meter = Meter(services.settings.metering, services.engine)
     if not required:
         log.warning("authentication_off", detail=WARNING)
@@ -131,6 +134,8 @@ def create_app(services: Services, *, request_id_echoed: bool = False) -> Starle
             *cross_origin(services.settings.http),
             Middleware(Measure, metrics=metrics),
             Middleware(CatchErrors),
+            Middleware(Forwarded, trusted_proxies=services.settings.http.trusted_proxies),
+            Middleware(LimitFailures, limit=failures),
             Middleware(Authenticate, authenticator=authenticator),
             Middleware(Audit, trail=trail),
             Middleware(Limit, limiter=limiter),

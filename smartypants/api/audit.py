@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response, StreamingResponse
 
 from smartypants.api.bodies import NO_BODY
+from smartypants.api.examples import instance
 from smartypants.api.fields import Identifier, Limit, Params, Time
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.auditing import events, lines
@@ -125,6 +127,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         params=AuditQuery,
         response=AuditRecords,
         media_type=JSONL,
+        sample=lambda: f"{json.dumps(instance(AuditRecords).records[0])}\n",
         errors=(UserNotFound,),
     ),
 )

@@ -19,6 +19,7 @@ from smartypants.api.completions import (
     CompletionMessage,
     CompletionUsage,
 )
+from smartypants.api.examples import instance
 from smartypants.api.fields import NoParams
 from smartypants.api.models import check_model
 from smartypants.api.problems import Problem
@@ -27,6 +28,8 @@ from smartypants.api.streaming import EventStream, closing, while_connected
 from smartypants.auth.roles import Permission
 from smartypants.errors import InvalidRequest, LLMUnavailable, ModelNotServed, Overloaded
 from smartypants.types import Delta, FinishReason, Message, Role, SamplingParams
+
+_DONE = "data: [DONE]\n\n"
 
 
 def _messages(body: ChatCompletionRequest) -> list[Message]:
@@ -115,7 +118,7 @@ async def _chunks(
         )
         if include_usage:
             data.usage = usage
-        return f"data: {data.model_dump_json(exclude_unset=True)}\n\n"
+        return _data(data)
 
     def choice(delta: ChunkDelta, finish: FinishReason | None = None) -> str:
         return chunk([ChunkChoice(index=0, delta=delta, logprobs=None, finish_reason=finish)])
@@ -132,7 +135,11 @@ async def _chunks(
     yield choice(ChunkDelta(), last.finish_reason or "stop")
     if include_usage:
         yield chunk([], _usage(last))
-    yield "data: [DONE]\n\n"
+    yield _DONE
+
+
+def _data(chunk: ChatCompletionChunk) -> str:
+    return f"data: {chunk.model_dump_json(exclude_unset=True)}\n\n"
 
 
 def _problem_event(problem: Problem) -> str:
@@ -152,6 +159,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         params=NoParams,
         response=ChatCompletion,
         streams="With `stream: true`: unnamed events (ChatCompletionChunk), then `[DONE]`.",
+        sample=lambda: f"{_data(instance(ChatCompletionChunk))}{_DONE}",
         errors=(InvalidRequest, ModelNotServed, Overloaded, LLMUnavailable),
     ),
 )

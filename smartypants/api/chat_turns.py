@@ -90,6 +90,7 @@ def _collection(services: Services, caller: Caller, body: ChatAsk) -> str | None
             )
         collection = found.collection
     caller.check(Permission.DOCUMENTS_READ, collection)
+    access.collection(services.engine, collection, caller)  # before there is a turn, which fails
     return collection
 
 

@@ -11,6 +11,7 @@ from smartypants.api import access
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.collections import CollectionPath, named
 from smartypants.api.documents import DocumentWithText, describe, text_of
+from smartypants.api.examples import instance
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.auditing import events
 from smartypants.auth.roles import Permission
@@ -35,7 +36,11 @@ async def _lines(call: Call[None, CollectionPath]) -> AsyncGenerator[str, None]:
             ids = [found.id for found in page]
             await call.services.audit(events.documents_shown(call.params.name, ids, "export"))
         for found in page:
-            yield f"{found.model_dump_json()}\n"
+            yield _line(found)
+
+
+def _line(found: DocumentWithText) -> str:
+    return f"{found.model_dump_json()}\n"
 
 
 def _page(
@@ -72,6 +77,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         params=CollectionPath,
         response=None,
         media_type=MEDIA_TYPE,
+        sample=lambda: _line(instance(DocumentWithText)),
         errors=(CollectionNotFound,),
     ),
 )

@@ -98,5 +98,6 @@ ROUTES: tuple[AnyRoute, ...] = (
         params=NoParams,
         response=None,
         media_type="text/plain",
+        sample=lambda: 'smartypants_documents{collection="contracts",state="indexed"} 12.0\n',
     ),
 )

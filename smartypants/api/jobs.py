@@ -14,6 +14,7 @@ from starlette.responses import Response
 from smartypants.api import access
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.documents import Document, describe
+from smartypants.api.examples import instance
 from smartypants.api.fields import Identifier, Limit, Params, Time, at, maybe_at
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.services import Services
@@ -225,6 +226,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         params=JobPath,
         response=None,
         streams="The event `progress` (Job) at once and with each change, then `end` (Job).",
+        sample=lambda: event("progress", instance(Job)) + event("end", instance(Job)),
         errors=(JobNotFound,),
     ),
     _action("cancel", "End a job; what it has indexed stays", jobs.cancel),

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from smartypants.api import context, problems
 from smartypants.auth.callers import Caller
+from smartypants.errors import RateLimited
 from smartypants.limits.headers import fields
 from smartypants.limits.limiter import Limiter, Verdict
 from smartypants.metering.payer import Payer
@@ -60,14 +61,18 @@ class Limit:
 
         if verdict.refusal is None:
             await self.app(scope, receive, send_with_headers)
-        elif scope["type"] == "websocket" and DENIAL not in scope.get("extensions", {}):
-            reason = verdict.refusal.code
-            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": reason})
         else:
-            request_id = context.request_id(HTTPConnection(scope))
-            path = scope["path"]
-            response = problems.respond(verdict.refusal, request_id=request_id, path=path)
-            await response(scope, receive, send_with_headers)
+            await refuse(verdict.refusal, scope, receive, send_with_headers)
+
+
+async def refuse(error: RateLimited, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request, or the handshake of a WebSocket."""
+    if scope["type"] == "websocket" and DENIAL not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": error.code})
+        return
+    request_id = context.request_id(HTTPConnection(scope))
+    response = problems.respond(error, request_id=request_id, path=scope["path"])
+    await response(scope, receive, send)
 
 
 def payer_of(caller: Caller) -> Payer:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from openapi_pydantic import (
     Components,
+    Example,
     Header,
     Info,
     MediaType,
@@ -17,6 +18,7 @@ from openapi_pydantic import (
     Parameter,
     ParameterLocation,
     PathItem,
+    Reference,
     RequestBody,
     Response,
     Schema,
@@ -29,6 +31,7 @@ from smartypants.api import conditional, context, idempotency, problems
 from smartypants.api.answers import Citation, Token
 from smartypants.api.chat_messages import MODELS as CHAT_MODELS
 from smartypants.api.completions import ChatCompletionChunk
+from smartypants.api.examples import example
 from smartypants.api.limiting import LIMITED
 from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute
@@ -66,6 +69,7 @@ SCHEMES: Final = {
 }
 SECURITY: Final[list[dict[str, list[str]]]] = [{"bearer": []}, {"session": []}]
 
+_EXAMPLES: Final = "#/components/examples"
 _EVENT_MODELS: tuple[type[BaseModel], ...] = (
     Token,
     Citation,
@@ -93,7 +97,9 @@ def document(table: Iterable[AnyRoute]) -> bytes:
             "a WebSocket; its messages are the schemas `Chat…`.",
         ),
         paths=paths,
-        components=Components(securitySchemes=dict(SCHEMES)),
+        components=Components(
+            securitySchemes=dict(SCHEMES), examples={**_problem_examples(routes)}
+        ),
     )
     whole = construct_open_api_with_schema_class(description, schema_classes=list(_EVENT_MODELS))
     return whole.model_dump_json(by_alias=True, exclude_none=True, exclude_unset=True).encode()
@@ -124,7 +130,12 @@ def _operation_id(route: AnyRoute, path: str) -> str:
 
 
 def _content(model: type[BaseModel]) -> MediaType:
-    return MediaType(schema=PydanticSchema(schema_class=model))
+    return MediaType(schema=PydanticSchema(schema_class=model), example=example(model))
+
+
+def _text(route: AnyRoute, description: str | None = None) -> MediaType:
+    schema = Schema.model_validate({"type": "string", "description": description})
+    return MediaType(schema=schema, example=route.sample and route.sample())
 
 
 def _parameters(route: AnyRoute, path: str) -> list[Parameter]:
@@ -194,10 +205,9 @@ def _successes(route: AnyRoute) -> dict[str, Response]:
     if route.response is not None:
         content["application/json"] = _content(route.response)
     if route.streams:
-        text = Schema.model_validate({"type": "string", "description": route.streams})
-        content["text/event-stream"] = MediaType(schema=text)
+        content["text/event-stream"] = _text(route, route.streams)
     if route.media_type:
-        content[route.media_type] = MediaType(schema=Schema.model_validate({"type": "string"}))
+        content[route.media_type] = _text(route)
     headers = {context.REQUEST_ID: _response_header("The request's id.")}
     if route.path.startswith(LIMITED):
         headers |= {
@@ -222,12 +232,12 @@ def _response_header(description: str) -> Header:
     return Header(description=description, param_schema=Schema.model_validate({"type": "string"}))
 
 
-def _problems(route: AnyRoute, versioned: bool) -> dict[str, Response]:
+def _errors(route: AnyRoute, *, versioned: bool) -> list[type[SmartyPantsError]]:
     errors: list[type[SmartyPantsError]] = [*route.errors, ValidationFailed, SmartyPantsError]
     if route.path.startswith(LIMITED):
         errors += [RateLimited, QuotaSpent]
     if route.permission is not Permission.NOTHING:
-        errors += [NotAuthenticated, CredentialsInvalid, Forbidden]
+        errors += [NotAuthenticated, CredentialsInvalid, Forbidden, RateLimited]
     if route.body.contents:
         errors += [InvalidRequest, PayloadTooLarge, UnsupportedMediaType]
     if route.takes_key:
@@ -235,6 +245,11 @@ def _problems(route: AnyRoute, versioned: bool) -> dict[str, Response]:
         errors += [Conflict] if route.secret else []
     if not route.reads and versioned and route.method != "POST":
         errors.append(PreconditionFailed)
+    return errors
+
+
+def _problems(route: AnyRoute, versioned: bool) -> dict[str, Response]:
+    errors = _errors(route, versioned=versioned)
     by_status: dict[int, dict[str, str]] = {}
     for error in errors:
         by_status.setdefault(error.status, {})[error.code] = error.title
@@ -247,6 +262,20 @@ def _problems(route: AnyRoute, versioned: bool) -> dict[str, Response]:
         found[str(status)] = Response(
             description=" ".join(texts),
             headers={"Retry-After": _response_header("Seconds to wait.")} if retryable else None,
-            content={problems.MEDIA_TYPE: _content(Problem)},
+            content={problems.MEDIA_TYPE: _problem_content(codes)},
         )
     return found
+
+
+def _problem_content(codes: Iterable[str]) -> MediaType:
+    """The examples are among the components: most problems are those of many routes."""
+    examples = {code: Reference.model_validate({"$ref": f"{_EXAMPLES}/{code}"}) for code in codes}
+    return MediaType(schema=PydanticSchema(schema_class=Problem), examples=examples)
+
+
+def _problem_examples(routes: Iterable[AnyRoute]) -> dict[str, Example]:
+    errors = {error for route in routes for error in _errors(route, versioned=True)}
+    return {
+        error.code: Example(value=problems.example(error).model_dump(exclude_none=True))
+        for error in sorted(errors, key=lambda error: error.code)
+    }

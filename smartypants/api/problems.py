@@ -146,6 +146,20 @@ _HTTP_CODES: Final = {
 }
 
 
+def example(error: type[SmartyPantsError]) -> Problem:
+    """What such an error may look like."""
+    return _problem(
+        code=error.code,
+        title=error.title,
+        status=error.status,
+        detail=f"{error.title}: what, and which.",
+        hint="What to do about it.",
+        request_id="0f343b0931126a2063c8b8d0a9ab8a5e",
+        path="",
+        errors=None,
+    )
+
+
 def _describe_http(exc: HTTPException, *, request_id: str, path: str) -> Problem:
     code, title = _HTTP_CODES.get(exc.status_code, ("http_error", exc.detail))
     return _problem(

@@ -14,7 +14,7 @@ from smartypants.api.prompt_models import (
     PromptVersion,
 )
 from smartypants.api.services import Services
-from smartypants.ledger import collections, prompts
+from smartypants.ledger import prompts
 from smartypants.prompts.defaults import DEFAULT, default_prompt
 from smartypants.prompts.kinds import ALLOWED, Kind
 from smartypants.prompts.shares import Share
@@ -23,8 +23,6 @@ from smartypants.prompts.template import TemplateMessage
 
 def describe(services: Services, name: Name, collection: str | None) -> Prompt:
     kind = Kind(name)
-    if collection is not None:
-        collections.get(services.engine, collection)
     now = prompts.in_force(services.engine, kind, collection)
     shares = now.shares if now else (Share(DEFAULT, 1.0),)
     return Prompt(

@@ -8,7 +8,7 @@ from typing import get_args
 import anyio.to_thread
 
 from smartypants import wiring
-from smartypants.api import search
+from smartypants.api import access, search
 from smartypants.api.bodies import NO_BODY, json_body
 from smartypants.api.fields import NoParams
 from smartypants.api.prompt_models import (
@@ -62,6 +62,7 @@ def _template(messages: list[TemplateMessage], variables: list[str] | None = Non
 
 async def _list(call: Call[None, PromptScope]) -> PromptList:
     def read() -> PromptList:
+        access.collection(call.services.engine, call.params.collection, call.caller)
         names: tuple[Name, ...] = get_args(Name)
         return PromptList(
             prompts=[describe(call.services, name, call.params.collection) for name in names]
@@ -72,7 +73,12 @@ async def _list(call: Call[None, PromptScope]) -> PromptList:
 
 async def _get(call: Call[None, PromptPath]) -> PromptHistory:
     chosen = call.params
-    return await anyio.to_thread.run_sync(history, call.services, chosen.name, chosen.collection)
+
+    def read() -> PromptHistory:
+        access.collection(call.services.engine, chosen.collection, call.caller)
+        return history(call.services, chosen.name, chosen.collection)
+
+    return await anyio.to_thread.run_sync(read)
 
 
 async def _create(call: Call[PromptRequest, NoParams]) -> PromptVersion:
@@ -80,6 +86,7 @@ async def _create(call: Call[PromptRequest, NoParams]) -> PromptVersion:
     body, services = call.body, call.services
 
     def write() -> PromptVersion:
+        access.collection(services.engine, body.collection, call.caller)
         kind, made = Kind(body.name), _template(body.messages, body.variables)
         validate(
             kind,
@@ -105,6 +112,7 @@ async def _activate(call: Call[ActivateRequest, PromptOnly]) -> PromptHistory:
     body, name = call.body, call.params.name
 
     def write() -> PromptHistory:
+        access.collection(call.services.engine, body.collection, call.caller)
         prompts.activate(
             call.services.engine,
             Kind(name),
@@ -123,6 +131,7 @@ async def _roll_back(call: Call[RollbackRequest, PromptOnly]) -> PromptHistory:
     body, name = call.body, call.params.name
 
     def write() -> PromptHistory:
+        access.collection(call.services.engine, body.collection, call.caller)
         prompts.roll_back(
             call.services.engine,
             Kind(name),
@@ -154,6 +163,7 @@ async def _preview(call: Call[PreviewRequest, PromptOnly]) -> PromptPreview:
         hits = (await services.search(query)).hits
 
     def render() -> PromptPreview:
+        access.collection(services.engine, body.collection, call.caller)
         chosen = previewing.chosen(
             services.engine,
             kind,

@@ -51,6 +51,7 @@ class Route(Generic[B, P]):
     call, where there is one; in those of the documents that the handler reads, where not.
     `handler` returns the response's model, or a finished response. `streams` says that the
     route can answer as server-sent events; `media_type` is for a response that has no model.
+    `sample` makes the example of either: text.
     `changes` is False for a POST that changes nothing; `secret` says that the response must not
     be kept.
     """
@@ -69,6 +70,7 @@ class Route(Generic[B, P]):
     other_statuses: tuple[int, ...] = ()
     streams: str = ""
     media_type: str | None = None
+    sample: Callable[[], str] | None = None
     errors: tuple[type[SmartyPantsError], ...] = ()
     changes: bool = True
     secret: bool = False

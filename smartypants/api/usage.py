@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from starlette.responses import Response, StreamingResponse
 
 from smartypants.api.bodies import NO_BODY
+from smartypants.api.examples import instance
 from smartypants.api.fields import CollectionName, Identifier, Limit, Params, Time, no_controls
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.auditing import events
@@ -193,6 +194,14 @@ def _table(call: Call[None, UsageQuery], asked: _Asked, form: str) -> Response:
     return StreamingResponse(forms.json_lines(rows()), media_type=JSONL)
 
 
+def _table_sample() -> str:
+    """The same row as in JSON."""
+    by: tuple[Group, ...] = ("day", "model")
+    used = instance(UsageList).usage[0].model_dump()
+    row = {name: used[name] for name in (*by, *forms.SUMS)}
+    return "".join(forms.csv_lines([row], by))
+
+
 ROUTES: tuple[AnyRoute, ...] = (
     Route(
         method="GET",
@@ -205,6 +214,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         params=UsageQuery,
         response=UsageList,
         media_type=CSV,
+        sample=_table_sample,
         errors=(Forbidden, UserNotFound),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from smartypants.options.section import Section
 
@@ -18,6 +18,10 @@ class ChatSettings(Section):
         4, description="Turns that a connection asks for or follows at once."
     )
     max_turns: PositiveInt = Field(200, description="Turns of a conversation.")
+    keep_days: NonNegativeInt = Field(
+        90,
+        description="A conversation in which nothing was asked for so long is removed. 0: never.",
+    )
     grace_s: PositiveFloat = Field(
         30.0,
         description="A turn that nobody follows goes on for this long; then it is interrupted, "

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, and_, delete, or_, select, update
 
 from smartypants.errors import ConversationNotFound
 from smartypants.ledger.chat_schema import conversations, turns
-from smartypants.ledger.database import lock, reading
+from smartypants.ledger.database import BATCH, lock, reading
 
 MAX_TITLE = 200
 
@@ -69,3 +69,18 @@ def remove(engine: Engine, conversation_id: str) -> None:
         lock(connection, conversations, [conversation_id])
         connection.execute(delete(turns).where(turns.c.conversation_id == conversation_id))
         connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+
+
+def remove_unused(engine: Engine, *, since: float) -> int:
+    """Remove conversations in which nothing was asked since then; how many. The first of them
+    where there are more than a transaction should hold. Idempotent."""
+    own, unused = conversations.c.id, conversations.c.updated_at < since
+    with engine.begin() as connection:
+        found = connection.execute(select(own).where(unused).order_by(own).limit(BATCH))
+        ids = [row.id for row in found]
+        lock(connection, conversations, ids)
+        still = connection.execute(select(own).where(own.in_(ids), unused))  # none was asked since
+        gone = [row.id for row in still]
+        connection.execute(delete(turns).where(turns.c.conversation_id.in_(gone)))
+        connection.execute(delete(conversations).where(own.in_(gone)))
+    return len(gone)

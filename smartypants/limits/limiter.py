@@ -91,7 +91,7 @@ class Limiter:
         standings = tuple(
             _standing(charge.rule, decision.values[charge.rule.key], now) for charge in charges
         )
-        return Verdict(standings, _refusal(decision, now) if decision.refused else None)
+        return Verdict(standings, refusal(decision, now) if decision.refused else None)
 
     def _now(self) -> float:
         return self._clock() - EPOCH
@@ -122,7 +122,7 @@ def _standing(rule: Rule, value: float, now: float) -> Standing:
     return Standing(rule, left, rule.wait_s(value, left + 1, now) if left < rule.burst else 0.0)
 
 
-def _refusal(decision: Decision, now: float) -> RateLimited:
+def refusal(decision: Decision, now: float) -> RateLimited:
     """The refusal that lasts longest."""
 
     def wait_s(charge: Charge) -> float:

@@ -55,6 +55,11 @@ class LimitSettings(Section):
     keys: dict[str, LimitSet] = Field(
         default_factory=dict, description="Of single API keys, by id, instead of `limits.key`."
     )
+    failures: Rate | None = Field(
+        None,
+        description="Of each address: requests that are answered 401. Whoever has more is refused "
+        "for a while, whatever it sends. See `http.trusted_proxies`.",
+    )
     timeout_s: PositiveFloat = Field(
         0.25, description="With Redis: a call that takes longer is decided without it."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,6 +25,7 @@ def _is_origin(value: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_is_origin)]
+Network = IPv4Network | IPv6Network
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
@@ -42,6 +44,12 @@ class HttpSettings(Section):
         (),
         description="Pages of these sites (`https://host`) may call the API, with a bearer token, "
         "and chat. Default: only our own pages.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        (),
+        description="Addresses or networks of proxies in front (`10.0.0.0/8`) whose "
+        "`X-Forwarded-For` is believed where addresses are limited and recorded. See "
+        "docs/limits.md.",
     )
     idempotency_s: PositiveFloat = Field(
         86_400.0, description="Seconds for which an `Idempotency-Key` is remembered."

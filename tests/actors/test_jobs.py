@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import update
 
 from actors.jobs import run_jobs
-from smartypants.ledger import documents, jobs
+from smartypants.ledger import chat_schema, conversations, documents, jobs
 from smartypants.ledger.jobs import Job
 from tests.actors.conftest import Site
+from tests.ledger.test_conversations import begin
 
 pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -54,6 +56,15 @@ def test_a_job_that_fails_says_why(site: Site) -> None:
     ended = jobs.get(site.engine, job_id)
     assert (ended.state, ended.error_code) == ("failed", "invalid_request")
     assert "nowhere" in (ended.error or "")
+
+
+def test_conversations_expire_where_jobs_are_run(site: Site) -> None:
+    begin(site.engine, "a")
+    long_ago = time.time() - 91 * 86_400
+    with site.engine.begin() as connection:
+        connection.execute(update(chat_schema.conversations).values(updated_at=long_ago))
+    run_jobs(site.settings, threading.Event(), only=(submit(site, str(site.folder / "nowhere")),))
+    assert conversations.page(site.engine, "ann", limit=1) == []
 
 
 def test_cancel_pause_resume_and_a_runner_that_stops(site: Site) -> None:

@@ -364,6 +364,36 @@ def test_people_over_http(services: Services, closed: TestClient) -> None:
     assert names == ["ann@x.org", "root"]
 
 
+def test_prompts_do_not_tell_of_hidden_collections(services: Services, closed: TestClient) -> None:
+    collections.ensure(services.engine, "hidden", embedding_model="m", dimension=3)
+    grants.give(services.engine, "hidden", "user:boss", Role.EDITOR)
+    ann = key_of(services.engine, "ann", Role.EDITOR)
+    message = {"role": "user", "content": "{{ question }} {{ passages }}"}
+    bodies = {
+        "": {"name": "answer", "messages": [message]},
+        "/answer/preview": {"question": "x"},
+        "/answer/activate": {"versions": [{"version": "default", "share": 1}]},
+        "/answer/rollback": {},
+    }
+
+    def told(name: str) -> list[tuple[int, str, str]]:
+        named = {"collection": name}
+        answers = [
+            closed.get(f"/v1/prompts{path}", params=named, headers=ann) for path in ("", "/answer")
+        ] + [
+            closed.post(f"/v1/prompts{path}", json=body | named, headers=ann)
+            for path, body in bodies.items()
+        ]
+        problems = [(each.status_code, each.json()) for each in answers]
+        return [
+            (status, said["detail"].replace(name, ""), said["hint"]) for status, said in problems
+        ]
+
+    assert told("hidden") == told("nowhere")
+    assert {status for status, *_ in told("nowhere")} == {404}
+    assert "hidden" not in str(told("nowhere"))
+
+
 def test_another_process_changes_what_counts(services: Services, closed: TestClient) -> None:
     """Each app remembers callers; what one changes counts in the others at once."""
     other = TestClient(create_app(required(services)))

@@ -156,3 +156,45 @@ def test_pages(engine: Engine) -> None:
         found += [row.id for row in page]
         before = (page[-1].updated_at, page[-1].id)
     assert found == made[::-1]
+
+
+def test_what_was_not_used_since_is_removed(engine: Engine) -> None:
+    old, running, new = (begin(engine, ask_id) for ask_id in "abc")
+    for turn in (old, new):
+        turn_leases.finish(engine, turn, DONE)
+    again = begin(engine, "d", conversation_id=new.conversation_id)
+    since = again.created_at
+    assert conversations.remove_unused(engine, since=since) == 2
+    assert conversations.remove_unused(engine, since=since) == 0
+    assert turn_leases.finish(engine, running, DONE) is None
+    for turn in (old, running):
+        with pytest.raises(ConversationNotFound):
+            conversations.get(engine, turn.conversation_id, "ann")
+        assert turns.of_conversation(engine, turn.conversation_id) == []
+    kept = turns.of_conversation(engine, new.conversation_id)
+    assert [turn.number for turn in kept] == [1, 2]
+    assert begin(engine, "a").conversation_id != old.conversation_id  # its ids are free again
+
+
+def test_a_question_beats_the_removal(engine: Engine) -> None:
+    """Of those who ask in an old conversation while it is removed, each is answered or hears that
+    there is none: no turn is left without its conversation."""
+    for number in range(10):
+        turn = begin(engine, f"a{number}")
+        turn_leases.finish(engine, turn, DONE)
+        since = time.time()
+
+        def ask(turn: Turn = turn, number: int = number) -> bool:
+            try:
+                begin(engine, f"b{number}", conversation_id=turn.conversation_id)
+            except ConversationNotFound:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            asking = pool.submit(ask)
+            removing = pool.submit(conversations.remove_unused, engine, since=since)
+        assert removing.result() == (0 if asking.result() else 1)
+        left = turns.of_conversation(engine, turn.conversation_id)
+        assert len(left) == (2 if asking.result() else 0)
+        conversations.remove(engine, turn.conversation_id)

@@ -16,7 +16,7 @@ from smartypants.api.chat_messages import SUBPROTOCOL
 from smartypants.api.services import Services
 from smartypants.auth.roles import Role
 from smartypants.errors import LLMUnavailable
-from smartypants.ledger import api_keys, sessions, turns, users
+from smartypants.ledger import api_keys, grants, sessions, turns, users
 from smartypants.options.serving import HttpSettings
 from smartypants.types import Message
 from tests.api.chat.client import WORDS, Chat, Script, chat, text, whole
@@ -377,3 +377,19 @@ def test_a_conversation_stays_in_its_collection(
         assert script.asked[1].query.collection == "default"
         client.ask(conversation=conversation, collection="other")
         assert client.hear()["problem"]["code"] == "invalid_request"
+
+
+def test_a_hidden_collection_answers_as_one_that_is_not_there(
+    serve: Serve, services: Services, script: Script
+) -> None:
+    headers = key_of(services.engine, "ann")
+    grants.give(services.engine, "default", "group:legal", Role.READER)
+    told = []
+    with chat(serve(required(services)), headers) as client:
+        for name in ("default", "nowhere"):
+            client.ask(collection=name)
+            problem = client.hear()["problem"]
+            assert problem["code"] == "collection_not_found"
+            told.append((problem["detail"].replace(name, ""), problem["hint"]))
+    assert told[0] == told[1]
+    assert script.asked == []
