@@ -91,11 +91,10 @@ class MilvusVectorStore:
         client = self.client
         if client.has_collection(physical):
             return
-        client.create_collection(
-            physical,
-            schema=schema(client, dimension),
-            index_params=indexes(client, embedded=self._embedded),
-        )
+        client.create_collection(physical, schema=schema(client, dimension))
+        # Nothing is there to index yet; pymilvus would wait half a second for each.
+        client.create_index(physical, indexes(client, embedded=self._embedded), sync=False)
+        client.load_collection(physical)
         if not client.has_collection(_alias(physical)):
             self.expose(physical)
 
