@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 from sqlalchemy import Engine
 
-from actors.sharing import Finished
+from actors.flights import Finished
 from actors.stages import patiently
 from smartypants.ledger import commits
 from smartypants.ledger.collections import Collection

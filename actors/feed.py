@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from actors.stages import Work
+from actors.work import Work
 
 DOCUMENT_COST = 32 * 1024
 """Bytes that a document costs besides its own: opening, parsing, committing."""

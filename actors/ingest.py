@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from actors.cluster import hosts, refuse_several_machines
 from actors.committing import Committer
 from actors.sharing import SharedPipeline
-from actors.stages import SourceSpec, Work
-from smartypants import wiring
+from actors.work import SourceSpec, Work
+from smartypants import ingest_wiring, wiring
 from smartypants.deleting import remove_documents
 from smartypants.errors import (
     InvalidRequest,
@@ -112,7 +112,7 @@ def ingest(
     vectors = wiring.open_vectors(settings)
     vectors.create(collection.physical, dimension=dimension)
     pipeline.warm_up()
-    connector = wiring.open_connector(
+    connector = ingest_wiring.open_connector(
         settings,
         kind=request.source.kind,
         collection=request.source.collection,

@@ -17,7 +17,8 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data.block import Block, BlockAccessor, BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
-from actors.stages import EmbedChunks, Part, ReadDocuments, Work, WriteChunks, row
+from actors.stages import EmbedChunks, ReadDocuments, WriteChunks
+from actors.work import Part, Work, row
 from actors.worker_logs import configure_worker_logs
 from smartypants.accelerator import has_gpu
 from smartypants.settings import Settings

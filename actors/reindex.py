@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from actors.committing import Committer
 from actors.ingest import PAGE, Watch
 from actors.sharing import SharedPipeline
-from actors.stages import SourceSpec, Work
+from actors.work import SourceSpec, Work
 from smartypants import reindexing, wiring
 from smartypants.errors import Conflict, Unavailable, VectorStoreUnavailable
 from smartypants.ledger import collections, generations, jobs

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import queue
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -15,10 +14,11 @@ import structlog
 from ray.exceptions import RayError
 
 from actors.feed import Feed
+from actors.flights import Finished, Flights
 from actors.pipeline import IngestPipeline
-from actors.stages import Part, Work
+from actors.work import Part, Work
 from smartypants.errors import SmartyPantsError, Unavailable
-from smartypants.ledger.commits import Failed, Indexed
+from smartypants.ledger.commits import Failed
 from smartypants.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -26,29 +26,6 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.2
 MAX_DEATHS = 3
 """Deaths of the pipeline in a row without any receipt, and deaths that one document may see."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What became of a document: one of `indexed` (its chunks are written), `failed`, neither
-    where it was as it was indexed before."""
-
-    work: Work
-    indexed: Indexed | None = None
-    failed: Failed | None = None
-    embedded: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A document on its way; `deaths` of the pipeline have it begun anew."""
-
-    work: Work
-    arrived: int = 0
-    embedded: int = 0
-    deaths: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class SharedPipeline:
@@ -63,8 +40,7 @@ class SharedPipeline:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._feed = Feed()
-        self._flying: dict[str, _Flight] = {}
-        self._bytes = 0
+        self._flights = Flights()
         self._inboxes: dict[str, queue.Queue[list[Finished] | SmartyPantsError]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -72,7 +48,6 @@ class SharedPipeline:
         self._actor: Any = None
         self._receipts: Any = None
         self._barren_deaths = 0
-        self._tickets = itertools.count(1)
         self._thread = threading.Thread(target=self._drive, name="pipeline-feed", daemon=True)
 
     def __enter__(self) -> SharedPipeline:
@@ -160,16 +135,16 @@ class SharedPipeline:
     def _fill(self) -> None:
         """Feed while there is room, in batches of documents that are read together."""
         chosen = self._settings.ingest
-        room = chosen.in_flight - len(self._flying)
+        room = chosen.in_flight - len(self._flights)
         batch: list[Work] = []
         size = 0
-        while room > 0 and self._bytes < chosen.in_flight_bytes:
+        while room > 0 and self._flights.bytes < chosen.in_flight_bytes:
             with self._lock:
                 work = self._feed.next()
             if work is None:
                 break
             room -= 1
-            work = self._take_off(work)
+            work = self._flights.take_off(work)
             batch.append(work)
             size += work.ref.size
             if len(batch) == chosen.read_batch or size > chosen.read_batch_bytes:
@@ -178,56 +153,17 @@ class SharedPipeline:
         if batch:
             self._actor.put.remote(batch)
 
-    def _take_off(self, work: Work) -> Work:
-        document_id = work.ref.document_id
-        former = self._flying.get(document_id)
-        if former is not None:  # of a job that was stopped, or of a pipeline that died
-            self._land(document_id)
-        work = replace(work, ticket=next(self._tickets))
-        self._flying[document_id] = _Flight(work, deaths=former.deaths if former else 0)
-        self._bytes += work.ref.size
-        return work
-
     def _hand_out(self, parts: list[Part]) -> None:
         self._barren_deaths = 0
         finished: dict[str, list[Finished]] = {}
         for part in parts:
-            done = self._arrived(part)
+            done = self._flights.arrived(part)
             if done is not None:
                 finished.setdefault(done.work.job_id, []).append(done)
         with self._lock:
             for job_id, documents in finished.items():
                 if job_id in self._inboxes:
                     self._inboxes[job_id].put(documents)
-
-    def _arrived(self, part: Part) -> Finished | None:
-        """The document, if this was its last part."""
-        document_id = part.work.ref.document_id
-        flight = self._flying.get(document_id)
-        if flight is None or flight.work.ticket != part.work.ticket:
-            return None
-        flight.arrived += 1
-        flight.embedded += part.embedded
-        for stage, seconds in part.seconds.items():
-            flight.seconds[stage] = flight.seconds.get(stage, 0.0) + seconds
-        if part.failed is None and not part.unchanged and flight.arrived < part.parts:
-            return None
-        self._land(document_id)
-        indexed = None
-        if part.failed is None and not part.unchanged:
-            indexed = Indexed(
-                document_id,
-                part.version,
-                part.title,
-                part.chunk_count,
-                part.parsed,
-                acl_id=flight.work.acl_id,
-            )
-        return Finished(flight.work, indexed, part.failed, flight.embedded, flight.seconds)
-
-    def _land(self, document_id: str) -> None:
-        flight = self._flying.pop(document_id)
-        self._bytes -= flight.work.ref.size
 
     def _died(self, exc: Exception) -> None:
         """Begin again what was on its way; give up on what has seen too many deaths."""
@@ -236,26 +172,26 @@ class SharedPipeline:
             self._abandon(cause)
             return
         self._barren_deaths += 1
-        log.warning("pipeline_died", error=str(exc)[:500], in_flight=len(self._flying))
+        log.warning("pipeline_died", error=str(exc)[:500], in_flight=len(self._flights))
         self._stop()
         if self._barren_deaths >= MAX_DEATHS:
             why = f"The pipeline died {MAX_DEATHS} times in a row: {str(exc)[:500]}"
             self._abandon(Unavailable(why, "The logs of Ray have the reason."))
             return
-        for document_id, flight in list(self._flying.items()):
+        for flight in self._flights:
             flight.deaths += 1
             if flight.work.job_id not in self._inboxes:
-                self._land(document_id)
+                self._flights.land(flight.work)
             elif flight.deaths >= MAX_DEATHS:
-                self._give_up(document_id, flight.work)
+                self._give_up(flight.work)
             else:
                 with self._lock:
                     self._feed.put_back([replace(flight.work, fresh=False)])
 
-    def _give_up(self, document_id: str, work: Work) -> None:
+    def _give_up(self, work: Work) -> None:
         message = f"The pipeline died {MAX_DEATHS} times while {work.ref.name} was in it."
-        failed = Failed(document_id, "pipeline_died", message, retryable=False)
-        self._land(document_id)
+        failed = Failed(work.ref.document_id, "pipeline_died", message, retryable=False)
+        self._flights.land(work)
         with self._lock:
             if work.job_id in self._inboxes:
                 self._inboxes[work.job_id].put([Finished(work, failed=failed)])
@@ -265,8 +201,7 @@ class SharedPipeline:
         log.warning("pipeline_abandoned", error=str(error))
         self._stop()
         self._barren_deaths = 0
-        self._flying.clear()
-        self._bytes = 0
+        self._flights.clear()
         self._used_at = 0.0
         with self._lock:
             for job_id, inbox in self._inboxes.items():

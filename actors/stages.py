@@ -9,86 +9,34 @@ the end, where it is counted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import structlog
 
+from actors.work import Part, Rows, SourceSpec, Work, row
 from actors.worker_logs import configure_worker_logs
-from smartypants import accounting, wiring
+from smartypants import accounting, ingest_wiring, wiring
 from smartypants.attributes import Attributes, attributes
 from smartypants.embedding_cache import cache_key
 from smartypants.errors import DocumentError, SmartyPantsError, Unavailable
 from smartypants.ledger.commits import Failed
 from smartypants.metering.meter import Meter
-from smartypants.metering.payer import NOBODY, Payer
-from smartypants.protocols import Connector, TokenEmbedder, TokenIds, Vectors
+from smartypants.protocols import Connector, TokenEmbedder, Vectors
 from smartypants.reading import ReadDocument, read, reread
 from smartypants.settings import Settings
-from smartypants.types import Chunk, DocumentRef
+from smartypants.types import DocumentRef
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Rows = dict[str, Any]
 CONNECTORS = 64
 """Sources whose connectors a reading actor keeps open."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSpec:
-    """Which connector reads a source; enough to build it in a worker."""
-
-    kind: str
-    collection: str
-    uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A document to index for a job; `indexed_version` is what searches show now."""
-
-    job_id: str
-    source: SourceSpec
-    physical: str
-    ref: DocumentRef
-    acl_id: int
-    indexed_version: str | None
-    fresh: bool = False
-    """The vector store can hold nothing of it yet."""
-    stored: str | None = None
-    """A version whose kept text is cut anew; its source is not asked."""
-    payer: Payer = NOBODY
-    """On whose account it is embedded."""
-    ticket: int = 0
-    """Tells one way through the pipeline from another of the same document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Chunks of one document on their way; `parts` of them make the document whole."""
-
-    work: Work
-    version: str = ""
-    title: str = ""
-    parsed: dict[str, str] = field(default_factory=dict)
-    part: int = 0
-    parts: int = 1
-    chunks: tuple[Chunk, ...] = ()
-    tokens: tuple[TokenIds, ...] = ()
-    """Of each chunk, where they were made off the embedding actor."""
-    vectors: Vectors | None = None
-    unchanged: bool = False
-    failed: Failed | None = None
-    chunk_count: int = 0
-    embedded: int = 0
-    """Chunks whose vectors had to be computed."""
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class ReadDocuments:
@@ -98,8 +46,8 @@ class ReadDocuments:
         configure_worker_logs(settings)
         self._settings = settings
         self._blobs = wiring.open_blobs(settings)
-        self._extractor = wiring.make_extractor(settings)
-        self._tokenizer = wiring.make_tokenizer(settings)
+        self._extractor = ingest_wiring.make_extractor(settings)
+        self._tokenizer = ingest_wiring.make_tokenizer(settings)
         self._connector = lru_cache(CONNECTORS)(self._open)
 
     def __call__(self, rows: Rows) -> Iterator[Rows]:
@@ -123,7 +71,7 @@ class ReadDocuments:
         return replace(part, tokens=tuple(self._tokenizer.tokenize(texts)))
 
     def _open(self, source: SourceSpec) -> Connector:
-        return wiring.open_connector(
+        return ingest_wiring.open_connector(
             self._settings,
             kind=source.kind,
             collection=source.collection,
@@ -176,7 +124,7 @@ class EmbedChunks:
         configure_worker_logs(settings)
         meter = Meter(settings.metering, wiring.open_ledger(settings))
         self._embedder = accounting.make_metered_embedder(settings, meter, workers=workers)
-        self._cache = wiring.open_embedding_cache(settings)
+        self._cache = ingest_wiring.open_embedding_cache(settings)
         self._patience_s = settings.ingest.patience_s
 
     def __call__(self, rows: Rows) -> Rows:
@@ -294,10 +242,3 @@ def _attributes(part: Part) -> list[Attributes]:
 
 def _physical(part: Part) -> str:
     return part.work.physical
-
-
-def row(batch: Iterable[Any]) -> Rows:
-    """One row that holds a batch: numpy must not look into it for dimensions."""
-    column = np.empty(1, dtype=object)
-    column[0] = list(batch)
-    return {"batch": column}

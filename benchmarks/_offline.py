@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._beir import Passage
+from benchmarks._beir import Passage, RetrievalSet
 from smartypants.fusion import weighted_sum
-from smartypants.protocols import Vectors
+from smartypants.protocols import Embedder, Vectors
 from smartypants.terms import terms
 from smartypants.types import Candidate, Chunk, SearchHit
 
@@ -79,3 +79,8 @@ class OfflineIndex:
     def _best(self, scores: NDArray[np.float64], above: float) -> list[Candidate]:
         order = np.argsort(-scores, kind="stable")[:CANDIDATES]
         return [Candidate(self._chunks[i], float(scores[i])) for i in order if scores[i] > above]
+
+
+def indexed(data: RetrievalSet, embedder: Embedder) -> OfflineIndex:
+    texts = [f"{passage.title} {passage.text}".strip() for passage in data.corpus]
+    return OfflineIndex(data.corpus, embedder.embed(texts))

@@ -30,7 +30,7 @@ from benchmarks import _common
 from benchmarks._common import Figures
 from benchmarks.hostile import altered, corpus
 from benchmarks.hostile.attempts import CRASH, PARSED, Attempt, attempt
-from smartypants import wiring
+from smartypants import ingest_wiring, wiring
 from smartypants.errors import DocumentTimeout, DocumentTooLarge, DocumentUnreadable
 from smartypants.extracting import IsolatedExtractor
 from smartypants.settings import Settings
@@ -67,7 +67,7 @@ def run(
 ) -> tuple[list[Attempt], int]:
     """Every attempt, and the largest child in bytes."""
     blobs = wiring.open_blobs(settings)
-    extractors = [wiring.make_extractor(settings) for _ in range(workers)]
+    extractors = [ingest_wiring.make_extractor(settings) for _ in range(workers)]
     free: SimpleQueue[IsolatedExtractor] = SimpleQueue()
     for extractor in extractors:
         free.put(extractor)

@@ -31,11 +31,12 @@ from sqlalchemy import Engine
 
 from actors.ingest import IngestRequest, ingest
 from actors.sharing import SharedPipeline
-from actors.stages import ReadDocuments, SourceSpec, Work, row
+from actors.stages import ReadDocuments
+from actors.work import SourceSpec, Work, row
 from benchmarks import _beir, _common
 from benchmarks._common import Figures
 from deployments.local import stores
-from smartypants import wiring
+from smartypants import ingest_wiring, wiring
 from smartypants.ledger import jobs
 from smartypants.progress import Progress
 from smartypants.settings import Settings
@@ -130,7 +131,7 @@ def chunk_texts(settings: Settings, folder: Path) -> list[str]:
     """What the pipeline will embed, by its own read stage."""
     elsewhere = settings.model_copy(update={"data_dir": settings.data_dir / "export"})
     source = SourceSpec("filesystem", "export", str(folder))
-    connector = wiring.open_connector(
+    connector = ingest_wiring.open_connector(
         elsewhere,
         kind=source.kind,
         collection=source.collection,

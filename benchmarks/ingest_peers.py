@@ -30,7 +30,7 @@ from benchmarks import _common, _peers
 from benchmarks._common import Figures
 from benchmarks.ingest import Run, pipeline
 from examples.build_handbook import docx, pdf
-from smartypants import wiring
+from smartypants import ingest_wiring, wiring
 from smartypants.errors import DocumentError
 from smartypants.reading import read
 from smartypants.settings import Settings
@@ -101,10 +101,10 @@ def leave_out_unreadable(settings: Settings, folder: Path) -> list[str]:
     """Remove the files that ours reads no text from (scans, empty ones); returns their names."""
     elsewhere = settings.model_copy(update={"data_dir": settings.data_dir / "trial"})
     blobs = wiring.open_blobs(elsewhere)
-    connector = wiring.open_connector(
+    connector = ingest_wiring.open_connector(
         elsewhere, kind="filesystem", collection="trial", uri=str(folder.absolute()), blobs=blobs
     )
-    extractor = wiring.make_extractor(settings)
+    extractor = ingest_wiring.make_extractor(settings)
     names = []
     for ref in list(connector.discover()):
         try:

@@ -18,79 +18,26 @@ Clients and system share this machine.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import random
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 from rich.table import Table
 
 from benchmarks import _beir, _common
+from benchmarks._arrivals import TIMES, Outcome, levels
 from benchmarks._common import Figures
-from benchmarks.ingest import Run, sampled_memory
 from smartypants.choices import chosen
 from smartypants.settings import Settings
 
-TIMES = (0.5, 1.0, 2.0, 4.0)
 CLIENTS, STREAMS = 32, 16
 SEARCH_DEADLINE_S, ANSWER_DEADLINE_S = 2.0, 30.0
 SEARCH_S, QUICK_SEARCH_S, ANSWER_S = 30.0, 10.0, 60.0
 MAX_TOKENS = 32
 HANG_UPS, WAIT_S = 10, 2.0
-SHED = (429, 503)
-MAX_REQUESTS = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One request; `status` 0 is a connection that broke."""
-
-    status: int
-    seconds: float
-    first_s: float = 0.0
-    shed: frozenset[str] = frozenset()
-    """Steps that were left out, by accident and not by choice."""
-
-
-@dataclass(slots=True)
-class Level:
-    """What came of one rate of arrivals."""
-
-    rate: float
-    seconds: float
-    outcomes: list[Outcome] = field(default_factory=list)
-    memory_mb: float = 0.0
-
-    def figures(self, prefix: str, deadline_s: float) -> Figures:
-        good = [outcome for outcome in self.outcomes if outcome.status == 200]
-        took = [outcome.seconds for outcome in good] or [0.0]
-        first = [outcome.first_s for outcome in good if outcome.first_s] or [0.0]
-        count = max(len(self.outcomes), 1)
-        unexpected = [o for o in self.outcomes if o.status not in (200, *SHED)]
-        return {
-            f"{prefix}.offered_per_s": self.rate,
-            f"{prefix}.goodput": sum(t <= deadline_s for t in took) / self.seconds if good else 0,
-            f"{prefix}.p50_ms": 1000 * _common.percentile(took, 0.5),
-            f"{prefix}.p95_ms": 1000 * _common.percentile(took, 0.95),
-            f"{prefix}.p99_ms": 1000 * _common.percentile(took, 0.99),
-            f"{prefix}.ttft_p50_ms": 1000 * _common.percentile(first, 0.5),
-            f"{prefix}.ttft_p95_ms": 1000 * _common.percentile(first, 0.95),
-            f"{prefix}.shed_share": sum(o.status in SHED for o in self.outcomes) / count,
-            f"{prefix}.degraded_share": sum(bool(o.shed) for o in good) / max(len(good), 1),
-            f"{prefix}.unexpected_status": len(unexpected),
-            f"{prefix}.memory_mb": self.memory_mb,
-        }
-
-
-class Ask(Protocol):
-    def __call__(self, number: int, deadline_s: float | None) -> Awaitable[Outcome]:
-        """Send the nth request."""
 
 
 def main() -> None:
@@ -138,7 +85,7 @@ async def searches(url: str, collection: str, questions: list[str], seconds: flo
             except aiohttp.ClientError:
                 return Outcome(0, time.perf_counter() - started)
 
-        return await _levels(ask, "load", SEARCH_DEADLINE_S, seconds, CLIENTS)
+        return await levels(ask, "load", SEARCH_DEADLINE_S, seconds, CLIENTS)
 
 
 async def answers(url: str, settings: Settings, collection: str, questions: list[str]) -> Figures:
@@ -172,7 +119,7 @@ async def answers(url: str, settings: Settings, collection: str, questions: list
                 status = 0
             return Outcome(status, time.perf_counter() - started, first, shed)
 
-        figures = await _levels(ask, "load.answers", ANSWER_DEADLINE_S, ANSWER_S, STREAMS)
+        figures = await levels(ask, "load.answers", ANSWER_DEADLINE_S, ANSWER_S, STREAMS)
         freed = await hang_up(session, settings)
         return figures | {"load.slot_freed_ms": 1000 * freed}
 
@@ -225,56 +172,6 @@ async def _hang_up(
         for task, _ in streams:
             task.cancel()
         await asyncio.gather(*(task for task, _ in streams), return_exceptions=True)
-
-
-async def _levels(
-    ask: Ask, prefix: str, deadline_s: float, seconds: float, clients: int
-) -> Figures:
-    await closed_loop(ask, clients, seconds / 4)  # warm-up
-    capacity = await closed_loop(ask, clients, seconds / 2)
-    figures: Figures = {f"{prefix}.capacity_per_s": capacity}
-    _common.say(f"{prefix}: {capacity:.1f} requests/s by {clients} clients in a closed loop")
-    for times in TIMES:
-        level = await open_loop(ask, times * capacity, deadline_s, seconds)
-        figures |= level.figures(f"{prefix}.x{times:g}", deadline_s)
-        counts = Counter(outcome.status for outcome in level.outcomes)
-        _common.say(f"{prefix}: {times:g} times: {dict(counts)}")
-    return figures
-
-
-async def closed_loop(ask: Ask, clients: int, seconds: float) -> float:
-    """Requests a second that clients get done who each ask, wait, and ask again."""
-    numbers, done = itertools.count(), 0
-    started = time.perf_counter()
-
-    async def client() -> None:
-        nonlocal done
-        while time.perf_counter() - started < seconds:
-            outcome = await ask(next(numbers), None)
-            done += outcome.status == 200
-
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return done / (time.perf_counter() - started)
-
-
-async def open_loop(ask: Ask, rate: float, deadline_s: float, seconds: float) -> Level:
-    """Requests that arrive by chance, whatever became of those before."""
-    chance, memory, level = random.Random(1), Run(), Level(rate, seconds)
-
-    async def one(number: int) -> None:
-        level.outcomes.append(await ask(number, deadline_s))
-
-    with sampled_memory(memory):
-        started, due = time.perf_counter(), 0.0
-        async with asyncio.TaskGroup() as requests:
-            for number in range(MAX_REQUESTS):
-                due += chance.expovariate(rate)
-                if due > seconds:
-                    break
-                await asyncio.sleep(max(started + due - time.perf_counter(), 0))
-                requests.create_task(one(number))
-    level.memory_mb = memory.peak_rss / 2**20
-    return level
 
 
 def _shed(skipped: dict[str, str]) -> frozenset[str]:

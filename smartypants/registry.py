@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from smartypants.errors import PluginNotFound
@@ -18,8 +20,9 @@ def load(kind: str, name: str) -> type[Any]:
 
     Raises `PluginNotFound`, whose message lists what there is.
     """
-    for point in entry_points(group=f"smartypants.{kind}", name=name):
-        plugin: type[Any] = point.load()
+    theirs = _entry_points(f"smartypants.{kind}", tuple(sys.path))
+    if name in theirs:
+        plugin: type[Any] = theirs[name].load()
         return plugin
     if name not in _own(kind):
         raise PluginNotFound(
@@ -31,8 +34,14 @@ def load(kind: str, name: str) -> type[Any]:
 
 def names(kind: str) -> list[str]:
     """Every name that `load` accepts for the kind, sorted."""
-    theirs = {point.name for point in entry_points(group=f"smartypants.{kind}")}
-    return sorted(theirs | set(_own(kind)))
+    theirs = _entry_points(f"smartypants.{kind}", tuple(sys.path))
+    return sorted({*theirs, *_own(kind)})
+
+
+@lru_cache
+def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Those of a group by name, the first on the path first: it reads files of every package."""
+    return {point.name: point for point in reversed(entry_points(group=group))}
 
 
 def _own(kind: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Builds each part from the settings: the one place that knows which slice a part needs.
 
-Call these where the part is to live (a worker, a replica): what they return holds models and
-connections, and is not meant to be pickled.
+What only ingesting needs is in `ingest_wiring`. Call these where the part is to live (a worker,
+a replica): what they return holds models and connections, and is not meant to be pickled.
 """
 
 from __future__ import annotations
@@ -17,24 +17,16 @@ from smartypants.caching.counters import CacheCounters
 from smartypants.caching.keys import Models
 from smartypants.caching.redis import RedisStore
 from smartypants.caching.store import MemoryStore, Store
-from smartypants.connectors.filesystem import FilesystemConnector
-from smartypants.connectors.objects import ObjectsConnector
-from smartypants.connectors.uploads import UploadsConnector
-from smartypants.embedding_cache import EmbeddingCache
 from smartypants.errors import ModelNotFound, SetupError
-from smartypants.extracting import ChunkerSpec, ExtractionLimits, IsolatedExtractor
 from smartypants.ledger import audit
 from smartypants.ledger.database import connect
 from smartypants.packing import CountTokens, estimated_tokens
 from smartypants.prompts.fitting import Window
 from smartypants.protocols import (
     BlobStore,
-    Connector,
     Embedder,
     LocalEmbedder,
     Reranker,
-    TokenEmbedder,
-    Tokenizer,
     VectorStore,
 )
 from smartypants.providers.building import remote_embedder, routed_llm
@@ -43,8 +35,6 @@ from smartypants.providers.usage import NoteUsage, log_usage
 from smartypants.safety.choosing import CollectionSafety
 from smartypants.settings import Settings
 from smartypants.tokenizing import TextTokenizer
-
-SPECIAL_TOKENS = 2
 
 
 def _only_there(settings: Settings, part: str, remedy: str) -> None:
@@ -99,49 +89,12 @@ def open_vectors(settings: Settings) -> VectorStore:
     return store
 
 
-def open_embedding_cache(settings: Settings) -> EmbeddingCache | None:
-    """None where it is switched off."""
-    rows = settings.ingest.cache_rows
-    return EmbeddingCache(settings.embedding_cache_url, max_rows=rows) if rows else None
-
-
-def open_connector(
-    settings: Settings, *, kind: str, collection: str, uri: str, blobs: BlobStore
-) -> Connector:
-    """A connector of ours by name, or a plugin that takes `collection` and `uri`."""
-    if kind == "uploads":
-        return UploadsConnector(collection=collection, blobs=blobs)
-    if kind == "filesystem":
-        return FilesystemConnector(collection=collection, path=uri)
-    if kind == "objects":
-        return ObjectsConnector(collection=collection, uri=uri, storage=settings.storage)
-    connector: Connector = registry.load("connectors", kind)(collection=collection, uri=uri)
-    return connector
-
-
-def make_extractor(settings: Settings) -> IsolatedExtractor:
-    """Raises `ModelNotFound` or `SetupError` if the chunker can't be described."""
-    chosen = settings.parsing
-    return IsolatedExtractor(
-        describe_chunker(settings),
-        ExtractionLimits(
-            max_text_chars=chosen.max_text_chars,
-            max_chunks=chosen.max_chunks,
-            max_metadata_chars=chosen.max_metadata_chars,
-        ),
-        timeout_s=chosen.timeout_s,
-        memory_bytes=chosen.memory_bytes,
-        max_requests=chosen.max_documents_per_process,
-        recycle_rss_bytes=chosen.recycle_rss_bytes,
-    )
-
-
 def embedder_path(settings: Settings) -> Path:
     """The folder of the embedding model, which is here. Raises `ModelNotFound`."""
     return models.resolve(settings.embedder.model, cache=settings.model_cache)
 
 
-def _tokenizer_file(settings: Settings) -> Path | None:
+def tokenizer_file(settings: Settings) -> Path | None:
     """The `tokenizer.json` that counts the embedding model's tokens; None: they are estimated.
 
     Raises `ModelNotFound`.
@@ -173,7 +126,7 @@ def make_embedder(settings: Settings, *, workers: int = 1, note: NoteUsage = log
     chosen = settings.embedder
     plugin = registry.load("embedders", chosen.kind)
     if chosen.remote:
-        return remote_embedder(chosen, tokenizer=_tokenizer_file(settings), note=note)
+        return remote_embedder(chosen, tokenizer=tokenizer_file(settings), note=note)
     path = str(embedder_path(settings))
     if chosen.kind != "sentence_transformers":
         other: Embedder = plugin(path=path, model=chosen.model, **chosen.options)
@@ -190,25 +143,13 @@ def make_embedder(settings: Settings, *, workers: int = 1, note: NoteUsage = log
     return embedder
 
 
-def make_tokenizer(settings: Settings) -> Tokenizer | None:
-    """What turns texts into tokens for `TokenEmbedder.embed_tokens`, without the model.
-
-    None where the embedder takes texts only.
-    """
-    plugin = registry.load("embedders", settings.embedder.kind)
-    if settings.embedder.remote or not issubclass(plugin, TokenEmbedder):
-        return None
-    tokenizer: Tokenizer = plugin.tokenizer(str(embedder_path(settings)))
-    return tokenizer
-
-
 def common_words(settings: Settings) -> frozenset[str]:
     """The words that are one token for the embedding model: it knows what they mean.
 
     None of them where the model has no `tokenizer.json`.
     """
     try:
-        path = _tokenizer_file(settings)
+        path = tokenizer_file(settings)
     except ModelNotFound:
         path = None
     if path is None:
@@ -219,22 +160,6 @@ def common_words(settings: Settings) -> frozenset[str]:
     # Either pieces of words are marked, as in WordPiece, or their beginnings.
     begun = {token[1:] for token in tokens if token[:1] in ("▁", "Ġ")}
     return frozenset(word.lower() for word in begun or tokens if word.isalpha())
-
-
-def describe_chunker(settings: Settings) -> ChunkerSpec:
-    """The chunker that counts with the embedding model's tokenizer, for whoever builds it."""
-    tokenizer = _tokenizer_file(settings)
-    max_tokens = settings.chunker.max_tokens or embedding_shape(settings)[1]
-    room = max_tokens - SPECIAL_TOKENS - settings.chunker.context_tokens
-    if room < 16:
-        raise SetupError(
-            f"chunker.context_tokens leaves {room} of {max_tokens} tokens for a chunk.",
-            "Lower it, or raise chunker.max_tokens.",
-        )
-    return ChunkerSpec(
-        settings.chunker.kind,
-        {"tokenizer_path": None if tokenizer is None else str(tokenizer), "max_tokens": room},
-    )
 
 
 def make_reranker(settings: Settings) -> Reranker | None:

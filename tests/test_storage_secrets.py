@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from smartypants import doctor, wiring
+from smartypants import doctor, ingest_wiring, wiring
 from smartypants.errors import SmartyPantsError
 from smartypants.options.serving import LogSettings
 from smartypants.settings import Settings
@@ -62,7 +62,7 @@ def test_failing_use_shows_no_secret(
         uri = f"{'abfs' if scheme == 'sas' else scheme}://bucket/docs"
         settings = Settings(data_dir=tmp_path, blobs={"uri": uri}, storage=section)
         blobs = wiring.open_blobs(settings)
-        connector = wiring.open_connector(
+        connector = ingest_wiring.open_connector(
             settings, kind="objects", collection="docs", uri=uri, blobs=blobs
         )
         ref = DocumentRef(connector.source_id, f"{uri}/a.md", "a.md", "1-1", 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smartypants import wiring
+from smartypants import ingest_wiring, wiring
 from smartypants.errors import DocumentTooLarge, ModelNotFound, SetupError
 from smartypants.settings import Settings
 from tests.conftest import MINILM
@@ -14,7 +14,7 @@ from tests.conftest import MINILM
 
 def test_extractor_keeps_the_limits_of_the_settings(tmp_path: Path) -> None:
     limits = {"max_text_chars": 100, "max_chunks": 2, "memory_bytes": 2**30}
-    extractor = wiring.make_extractor(Settings(data_dir=tmp_path, parsing=limits))
+    extractor = ingest_wiring.make_extractor(Settings(data_dir=tmp_path, parsing=limits))
     assert extractor.extract(b"# Words\n\nmore", name="a.md").title == "Words"
     with pytest.raises(DocumentTooLarge, match="over 100"):
         extractor.extract(b"x" * 101, name="a.md")
@@ -22,12 +22,12 @@ def test_extractor_keeps_the_limits_of_the_settings(tmp_path: Path) -> None:
 
 
 def test_chunker_leaves_room_for_the_context(tmp_path: Path) -> None:
-    chunker = wiring.describe_chunker(
+    chunker = ingest_wiring.describe_chunker(
         Settings(data_dir=tmp_path, chunker={"max_tokens": 100, "context_tokens": 20})
     )
-    assert chunker.options["max_tokens"] == 100 - 20 - wiring.SPECIAL_TOKENS
+    assert chunker.options["max_tokens"] == 100 - 20 - ingest_wiring.SPECIAL_TOKENS
     with pytest.raises(SetupError, match="leaves 2 of 52 tokens"):
-        wiring.describe_chunker(
+        ingest_wiring.describe_chunker(
             Settings(data_dir=tmp_path, chunker={"max_tokens": 52, "context_tokens": 48})
         )
 
@@ -35,7 +35,9 @@ def test_chunker_leaves_room_for_the_context(tmp_path: Path) -> None:
 def test_model_without_a_fast_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelNotFound, match=r"no .*tokenizer\.json"):
-        wiring.describe_chunker(Settings(data_dir=tmp_path, embedder={"model": str(tmp_path)}))
+        ingest_wiring.describe_chunker(
+            Settings(data_dir=tmp_path, embedder={"model": str(tmp_path)})
+        )
 
 
 REMOTE = {
@@ -52,21 +54,23 @@ def test_embedder_elsewhere_needs_no_model_here(tmp_path: Path) -> None:
     assert wiring.embedding_shape(settings) == (1536, 300)
     embedder = wiring.make_embedder(settings)
     assert (embedder.model, embedder.dimension) == ("text-embedding-3-small", 1536)
-    assert wiring.make_tokenizer(settings) is None
+    assert ingest_wiring.make_tokenizer(settings) is None
     assert wiring.common_words(settings) == frozenset()
 
 
 def test_chunks_for_an_embedder_elsewhere(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, embedder=REMOTE)
-    chunker = wiring.describe_chunker(settings)
+    chunker = ingest_wiring.describe_chunker(settings)
     assert chunker.options == {"tokenizer_path": None, "max_tokens": 300 - 48 - 2}
-    extractor = wiring.make_extractor(settings)
+    extractor = ingest_wiring.make_extractor(settings)
     document = extractor.extract(b"# Words\n\n" + b"Some words more. " * 200, name="a.md")
     extractor.close()
     assert len(document.spans) > 2
     assert all(span.end - span.start <= 3 * 250 for span in document.spans)
     counted = Settings(data_dir=tmp_path, embedder={**REMOTE, "tokenizer": MINILM})
-    assert wiring.describe_chunker(counted).options["tokenizer_path"].endswith("tokenizer.json")
+    assert (
+        ingest_wiring.describe_chunker(counted).options["tokenizer_path"].endswith("tokenizer.json")
+    )
     assert "harbour" in wiring.common_words(counted)
 
 

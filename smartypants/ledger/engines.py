@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from smartypants.errors import SetupError
 from smartypants.ledger.failures import LedgerPool, map_errors
 
 LOCK_WAIT_S = 30
+SWITCH_WAIT_S = 5.0
 
 # A cluster has hundreds of processes with an engine each, and PostgreSQL 100 connections by
 # default: one that is idle keeps one open, and a busy ingress may have nine.
@@ -104,7 +107,17 @@ def _sqlite(url: URL) -> Engine:
 
 def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    deadline = time.monotonic() + SWITCH_WAIT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as exc:
+            # Of several that open a new database at once, all but one are refused at once.
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import alembic.command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 from smartypants.errors import SetupError
+
+# Alembic is imported where it is used: every worker imports this module, and none migrates.
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -28,8 +28,10 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     """
     if revision == "head" and current(engine) == head():
         return
+    from alembic import command
+
     with _config(engine) as config:
-        alembic.command.upgrade(config, revision)
+        command.upgrade(config, revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -37,24 +39,33 @@ def downgrade(engine: Engine, revision: str) -> None:
 
     What a step's tables and columns held is lost.
     """
+    from alembic import command
+
     with _config(engine) as config:
-        alembic.command.downgrade(config, revision)
+        command.downgrade(config, revision)
 
 
 def current(engine: Engine) -> str | None:
     """The revision that the tables are at; None if there are none."""
+    from alembic.migration import MigrationContext
+
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def head() -> str | None:
     """The newest revision that this version knows."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 @contextmanager
 def _config(engine: Engine) -> Iterator[Config]:
     """Alembic's configuration around one transaction, which one process at a time is in."""
+    from alembic.config import Config
+    from alembic.util import CommandError
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.connect() as connection, _exclusively(connection):

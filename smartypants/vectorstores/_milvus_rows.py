@@ -116,6 +116,20 @@ def of_documents(document_ids: Sequence[str]) -> str:
     return f"document_id in [{', '.join(quoted(each) for each in document_ids)}]"
 
 
+def of_versions(group: Sequence[str], expected: Mapping[str, tuple[str, int]]) -> str:
+    """The expected chunks of a group of documents: of one alone exactly these, of several also
+    some that `is_expected` tells apart."""
+    documents = ", ".join(quoted(document_id) for document_id in group)
+    versions = ", ".join({quoted(expected[document_id][0]) for document_id in group})
+    found = f"document_id in [{documents}] and version in [{versions}]"
+    return found if len(group) > 1 else f"{found} and chunk_index < {expected[group[0]][1]}"
+
+
+def is_expected(row: Mapping[str, Any], expected: Mapping[str, tuple[str, int]]) -> bool:
+    version, count = expected[row["document_id"]]
+    return bool(row["version"] == version and row["chunk_index"] < count)
+
+
 def others(document_id: str, kept: tuple[str, int] | None) -> str:
     mine = f"document_id == {quoted(document_id)}"
     if kept is None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from smartypants.attributes import UNKNOWN, Attributes
-from smartypants.credentials import Credential
-from smartypants.errors import FilterNotSupported, SetupError, VectorStoreUnavailable
+from smartypants.errors import FilterNotSupported, VectorStoreUnavailable
 from smartypants.protocols import Vectors
 from smartypants.terms import terms
 from smartypants.types import Candidate, Chunk, Filters, Span, StoredChunk
+from smartypants.vectorstores._milvus_connection import MilvusConnection, mapped
 from smartypants.vectorstores._milvus_rows import (
     ATTRIBUTES,
     FIELDS,
@@ -23,7 +20,9 @@ from smartypants.vectorstores._milvus_rows import (
     candidate,
     described,
     in_groups,
+    is_expected,
     of_documents,
+    of_versions,
     others,
     quoted,
     readable,
@@ -34,50 +33,8 @@ from smartypants.vectorstores._milvus_rows import (
 )
 from smartypants.vectorstores._milvus_schema import indexes, schema
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 _DELETE_BATCH = 50
 _PAGE = 1_000
-_TIMEOUT_S = 30.0
-_NOT_LOADED = ("not loaded", "released", "NotLoad", "before search")
-_LOAD_TIMEOUT_S = 60.0
-_CONNECT_TIMEOUT_S = 8.0
-
-
-def _mapped(
-    call: Callable[Concatenate[MilvusVectorStore, str, P], R],
-) -> Callable[Concatenate[MilvusVectorStore, str, P], R]:
-    """Maps Milvus' errors to ours, and loads a collection that a restart left unloaded."""
-
-    @functools.wraps(call)
-    def mapped(self: MilvusVectorStore, physical: str, *args: P.args, **kwargs: P.kwargs) -> R:
-        import grpc
-        from pymilvus.exceptions import MilvusException
-
-        deadline = time.monotonic() + _LOAD_TIMEOUT_S
-        while True:
-            try:
-                return call(self, physical, *args, **kwargs)
-            except (MilvusException, grpc.RpcError) as exc:
-                unloaded = any(mark in str(exc) for mark in _NOT_LOADED)
-                left = deadline - time.monotonic()
-                connecting = "Fail connecting" in str(exc) and call.__name__ != "_names"
-                if connecting and left > _LOAD_TIMEOUT_S - _CONNECT_TIMEOUT_S:
-                    # A busy server takes its time to accept; whatever we ask for is idempotent.
-                    self._client = None
-                    time.sleep(0.5)
-                    continue
-                if unloaded and call.__name__ != "load" and left > 0:
-                    self.load(physical)
-                    time.sleep(0.1)  # somebody else may be loading it just now
-                    continue
-                raise VectorStoreUnavailable(
-                    f"Milvus at {self.uri} refused {call.__name__} on {physical}: {exc}",
-                    "Is it running? See `smartypants doctor`.",
-                ) from exc
-
-    return cast("Callable[Concatenate[MilvusVectorStore, str, P], R]", mapped)
 
 
 class MilvusVectorStore:
@@ -89,33 +46,15 @@ class MilvusVectorStore:
 
     def __init__(self, *, uri: str, token: str | None = None, embedded: bool = False) -> None:
         """`token` refers to the secret. Raises `SetupError` for a URI that is no server's."""
-        if not uri.startswith(("http://", "https://", "tcp://", "unix:")):
-            # pymilvus would open a Milvus Lite file of its own in each of our processes.
-            raise SetupError(
-                f"{uri} is not a Milvus server.",
-                "Set vectors.uri to http://HOST:PORT, or leave it out for an embedded server.",
-            )
         self.uri = uri
-        self._token = Credential(token) if token else None
+        self.connection = MilvusConnection(uri, token=token)
         self._embedded = embedded
-        self._client: Any = None
         self._with_attributes: set[str] = set()
-        self._lock = threading.Lock()
 
     @property
     def client(self) -> Any:
         """The connection, opened at the first use."""
-        with self._lock:
-            if self._client is None:
-                from pymilvus import MilvusClient
-
-                # It logs every failed call with a traceback; we answer from the exception.
-                for name in [*logging.root.manager.loggerDict]:
-                    if name.startswith("pymilvus"):
-                        logging.getLogger(name).setLevel(logging.CRITICAL)
-                token = self._token.reveal() if self._token else ""
-                self._client = MilvusClient(uri=self.uri, token=token, timeout=_TIMEOUT_S)
-            return self._client
+        return self.connection.client
 
     def wait(self, timeout_s: float) -> None:
         """Return when the server answers. Raises `VectorStoreUnavailable` if it doesn't."""
@@ -126,7 +65,7 @@ class MilvusVectorStore:
             except VectorStoreUnavailable:
                 if time.monotonic() > deadline:
                     raise
-                self._client = None  # a client that failed to connect backs off for long
+                self.connection.forget()
                 time.sleep(0.25)
 
     def ping(self) -> None:
@@ -137,30 +76,29 @@ class MilvusVectorStore:
         for name in self._names(""):
             self.load(name)
 
-    @_mapped
+    @mapped
     def _names(self, _physical: str) -> list[str]:
         names: list[str] = self.client.list_collections()
         return names
 
-    @_mapped
+    @mapped
     def load(self, physical: str) -> None:
         """Bring a collection into the server's memory; idempotent."""
         self.client.load_collection(physical)
 
-    @_mapped
+    @mapped
     def create(self, physical: str, *, dimension: int) -> None:
         client = self.client
         if client.has_collection(physical):
             return
-        client.create_collection(
-            physical,
-            schema=schema(client, dimension),
-            index_params=indexes(client, embedded=self._embedded),
-        )
+        client.create_collection(physical, schema=schema(client, dimension))
+        # Nothing is there to index yet; pymilvus would wait half a second for each.
+        client.create_index(physical, indexes(client, embedded=self._embedded), sync=False)
+        client.load_collection(physical)
         if not client.has_collection(_alias(physical)):
             self.expose(physical)
 
-    @_mapped
+    @mapped
     def expose(self, physical: str) -> None:
         alias = _alias(physical)
         if alias == physical:
@@ -170,7 +108,7 @@ class MilvusVectorStore:
         else:
             self.client.create_alias(physical, alias)
 
-    @_mapped
+    @mapped
     def upsert(
         self,
         physical: str,
@@ -183,17 +121,18 @@ class MilvusVectorStore:
     ) -> None:
         if not chunks:
             return
-        now = int(time.time())
-        known = attributes or [UNKNOWN] * len(chunks)
-        described_ones = (
-            [described(one) for one in known]
-            if self._has_attributes(physical)
-            else [{}] * len(known)
-        )
+        now, described_too = int(time.time()), self._has_attributes(physical)
         rows = [
-            to_row(chunk, acl_id, source_id, now) | more | {"vector": vector}
-            for chunk, vector, acl_id, source_id, more in zip(
-                chunks, vectors, acl_ids, source_ids, described_ones, strict=True
+            to_row(chunk, acl_id, source_id, now)
+            | (described(known) if described_too else {})
+            | {"vector": vector}
+            for chunk, vector, acl_id, source_id, known in zip(
+                chunks,
+                vectors,
+                acl_ids,
+                source_ids,
+                attributes or [UNKNOWN] * len(chunks),
+                strict=True,
             )
         ]
         self.client.upsert(physical, rows)
@@ -215,11 +154,11 @@ class MilvusVectorStore:
             )
         return readable(acl_ids, filters)
 
-    @_mapped
+    @mapped
     def flush(self, physical: str) -> None:
         self.client.flush(physical)
 
-    @_mapped
+    @mapped
     def dense(
         self,
         physical: str,
@@ -240,7 +179,7 @@ class MilvusVectorStore:
         )
         return [[candidate(hit) for hit in hits] for hits in found]
 
-    @_mapped
+    @mapped
     def lexical(
         self,
         physical: str,
@@ -266,7 +205,7 @@ class MilvusVectorStore:
         ranked = iter([[candidate(hit, positive=True) for hit in hits] for hits in found])
         return [next(ranked) if each else [] for each in words]
 
-    @_mapped
+    @mapped
     def passages(
         self, physical: str, spans: Sequence[Span], *, acl_ids: Sequence[int]
     ) -> list[Chunk]:
@@ -277,7 +216,7 @@ class MilvusVectorStore:
         )
         return [to_chunk(row) for row in rows]
 
-    @_mapped
+    @mapped
     def delete_versions(self, physical: str, keep: Mapping[str, tuple[str, int] | None]) -> None:
         documents = list(keep.items())
         for start in range(0, len(documents), _DELETE_BATCH):
@@ -287,45 +226,37 @@ class MilvusVectorStore:
             ]
             self.client.delete(physical, filter=" or ".join(clauses))
 
-    @_mapped
+    @mapped
     def delete_chunks(self, physical: str, chunk_ids: Sequence[str]) -> None:
         for start in range(0, len(chunk_ids), _PAGE):
             # pymilvus would put `ids` into an expression without escaping them.
             ids = ", ".join(quoted(chunk_id) for chunk_id in chunk_ids[start : start + _PAGE])
             self.client.delete(physical, filter=f"chunk_id in [{ids}]")
 
-    @_mapped
+    @mapped
     def count(self, physical: str) -> int:
-        rows = self.client.query(physical, filter="", output_fields=["count(*)"])
+        return self._count(physical, "")
+
+    def _count(self, physical: str, which: str, **options: str) -> int:
+        rows = self.client.query(physical, filter=which, output_fields=["count(*)"], **options)
         return int(rows[0]["count(*)"])
 
-    @_mapped
+    @mapped
     def incomplete(self, physical: str, expected: Mapping[str, tuple[str, int]]) -> set[str]:
         held: Counter[str] = Counter()
         for batch in in_groups(expected):
-            documents = ", ".join(quoted(document_id) for document_id in batch)
-            versions = ", ".join({quoted(expected[document_id][0]) for document_id in batch})
-            found = {"filter": f"document_id in [{documents}] and version in [{versions}]"}
+            which = of_versions(batch, expected)
             if len(batch) == 1:  # it may have more chunks than a query returns
-                found["filter"] += f" and chunk_index < {expected[batch[0]][1]}"
-                rows = self.client.query(
-                    physical, output_fields=["count(*)"], consistency_level="Strong", **found
-                )
-                held[batch[0]] = int(rows[0]["count(*)"])
+                held[batch[0]] = self._count(physical, which, consistency_level="Strong")
                 continue
             rows = self.client.query(
                 physical,
+                filter=which,
                 output_fields=["document_id", "version", "chunk_index"],
                 limit=MAX_ROWS,
                 consistency_level="Strong",
-                **found,
             )
-            held.update(
-                row["document_id"]
-                for row in rows
-                if row["version"] == expected[row["document_id"]][0]
-                and row["chunk_index"] < expected[row["document_id"]][1]
-            )
+            held.update(row["document_id"] for row in rows if is_expected(row, expected))
         return {name for name, (_, count) in expected.items() if held[name] != count}
 
     def scan(
@@ -337,7 +268,7 @@ class MilvusVectorStore:
             yield [stored(row) for row in rows]
         pages.close()
 
-    @_mapped
+    @mapped
     def _pages(self, physical: str, fields: list[str], which: str) -> Any:
         if self._has_attributes(physical):
             fields = [*fields, *ATTRIBUTES]
@@ -349,12 +280,12 @@ class MilvusVectorStore:
             consistency_level="Strong",
         )
 
-    @_mapped
+    @mapped
     def _next_page(self, _physical: str, pages: Any) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pages.next()
         return rows
 
-    @_mapped
+    @mapped
     def drop(self, physical: str) -> None:
         if self.client.has_collection(physical):
             for alias in self.client.list_aliases(physical)["aliases"]:

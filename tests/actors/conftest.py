@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from actors.ingest import IngestRequest, ingest
 from actors.sharing import SharedPipeline
-from actors.stages import SourceSpec
+from actors.work import SourceSpec
 from deployments.local import stores
 from smartypants import wiring
 from smartypants.ledger import acls, collections, documents

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from actors.feed import DOCUMENT_COST, Feed
-from actors.stages import SourceSpec, Work
+from actors.work import SourceSpec, Work
 from smartypants.types import DocumentRef
 
 SPEC = SourceSpec("filesystem", "docs", "/docs")

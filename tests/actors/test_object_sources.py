@@ -9,7 +9,7 @@ import pytest
 
 from actors.ingest import IngestRequest, ingest
 from actors.sharing import SharedPipeline
-from actors.stages import SourceSpec
+from actors.work import SourceSpec
 from deployments.local import stores
 from smartypants import wiring
 from smartypants.ledger import acls, documents

@@ -15,7 +15,7 @@ from actors import reindex as program
 from actors.ingest import IngestRequest, ingest
 from actors.reindex import ReindexRequest, reindex
 from actors.sharing import SharedPipeline
-from actors.stages import SourceSpec
+from actors.work import SourceSpec
 from deployments.local import stores
 from smartypants import verifying, wiring
 from smartypants.deleting import remove_documents

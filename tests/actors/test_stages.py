@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.stages import EmbedChunks, Part, SourceSpec, Work, WriteChunks, row
+from actors.stages import EmbedChunks, WriteChunks
+from actors.work import Part, SourceSpec, Work, row
 from smartypants.attributes import Attributes
 from smartypants.ledger import usage
 from smartypants.ledger.database import connect

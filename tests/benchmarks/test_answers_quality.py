@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from benchmarks._beir import Passage
+from benchmarks._no_answer import auc, fit, probability
 from benchmarks._offline import Asked, OfflineIndex
-from benchmarks.answers_quality import auc, fit, probability
 from benchmarks.semantic_cache import PARAPHRASES
 
 
