@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +30,21 @@ class Writing(ThreeChunks):
     ) -> None:
         store.create(physical, dimension=self.DIMENSION)
         assert store.count(physical) == len(three)
+
+    def test_several_create_at_once(self, store: VectorStore) -> None:
+        name = f"at_once_{uuid.uuid4().hex[:8]}__model__v1"
+        together = threading.Barrier(4)
+
+        def create(_: int) -> None:
+            together.wait()
+            store.create(name, dimension=self.DIMENSION)
+
+        try:
+            with ThreadPoolExecutor(4) as pool:
+                list(pool.map(create, range(4)))
+            assert store.count(name) == 0
+        finally:
+            store.drop(name)
 
     def test_upsert_replaces(self, store: VectorStore, physical: str, three: list[Chunk]) -> None:
         new = replace(three[0], text="Now about herons.", page=None)

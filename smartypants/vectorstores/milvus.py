@@ -88,10 +88,17 @@ class MilvusVectorStore:
 
     @mapped
     def create(self, physical: str, *, dimension: int) -> None:
+        from pymilvus.exceptions import MilvusException
+
         client = self.client
         if client.has_collection(physical):
             return
-        client.create_collection(physical, schema=schema(client, dimension))
+        try:
+            client.create_collection(physical, schema=schema(client, dimension))
+        except MilvusException:
+            if client.has_collection(physical):
+                return  # somebody else was quicker, and does the rest
+            raise
         # Nothing is there to index yet; pymilvus would wait half a second for each.
         client.create_index(physical, indexes(client, embedded=self._embedded), sync=False)
         client.load_collection(physical)
