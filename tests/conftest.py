@@ -31,6 +31,18 @@ HEAVY = (
     "tests/test_e2e.py",
 )
 
+LONG = (
+    "tests/benchmarks/",
+    "tests/embedders/",
+    "tests/hostile/",
+    "tests/parsers/",
+    "tests/rerankers/",
+    "tests/safety/",
+    "tests/test_storage_secrets.py",
+    "tests/vectorstores/",
+)
+"""Files that take longest but for the heavy ones: begun last, they would hold up the end."""
+
 # How long an example or its making takes on a busy machine says nothing about the product.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -39,8 +51,10 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts Ray or vLLM begins first: it takes longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(HEAVY))
+    """What takes longest begins first."""
+    items.sort(
+        key=lambda item: (not item.nodeid.startswith(HEAVY), not item.nodeid.startswith(LONG))
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,6 +67,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return "heavy" if nodeid.startswith(HEAVY) else str(super()._split_scope(nodeid))
 
+    # Else files come in the order of how many tests they have: the longest test of all, last.
+    config.option.loadscopereorder = False
     return OneHeavy(config, log)
 
 

@@ -53,12 +53,14 @@ def test_failing_use_shows_no_secret(
     stream = io.StringIO()
     logging.getLogger().addHandler(handler := logging.StreamHandler(stream))
     shown: list[str] = []
+    # Azure's client would go on for minutes: it is our limit that ends each of its calls.
+    limit = 0.5 if scheme in ("abfs", "sas") and fault != "denying" else 1.5
     with FAULTS[fault]() as port:
         if scheme == "sas":
             sas = {"account": ACCOUNT, "account_key": None, "sas_token": "env:TEST_SAS"}
-            section = options("abfs", port, **sas, timeout_s=1.5, listing_timeout_s=1.5)
+            section = options("abfs", port, **sas, timeout_s=limit, listing_timeout_s=limit)
         else:
-            section = options(scheme, port, timeout_s=1.5, listing_timeout_s=1.5)
+            section = options(scheme, port, timeout_s=limit, listing_timeout_s=limit)
         uri = f"{'abfs' if scheme == 'sas' else scheme}://bucket/docs"
         settings = Settings(data_dir=tmp_path, blobs={"uri": uri}, storage=section)
         blobs = wiring.open_blobs(settings)
