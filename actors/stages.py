@@ -77,6 +77,8 @@ class Part:
     version: str = ""
     title: str = ""
     parsed: dict[str, str] = field(default_factory=dict)
+    contents: tuple[DocumentRef, ...] | None = None
+    """What came inside the document; None: as before."""
     part: int = 0
     parts: int = 1
     chunks: tuple[Chunk, ...] = ()
@@ -147,6 +149,7 @@ class ReadDocuments:
                 document.version,
                 document.title,
                 document.parsed,
+                document.contents,
                 part=number,
                 parts=len(starts),
                 chunks=chunks[start : start + size],
@@ -163,6 +166,7 @@ class ReadDocuments:
             extractor=self._extractor,
             max_bytes=self._settings.parsing.max_document_bytes,
             indexed_version=work.indexed_version,
+            limits=self._settings.parsing.attachments,
         )
 
     def _reread(self, work: Work, version: str) -> ReadDocument:
