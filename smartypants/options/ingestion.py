@@ -134,7 +134,9 @@ class ParsingSettings(Section):
     recycle_rss_bytes: PositiveInt = Field(
         2**30, description="It is also replaced once it keeps this much memory after a document."
     )
-    attachments: AttachmentSettings = AttachmentSettings()
+    attachments: AttachmentSettings = Field(
+        AttachmentSettings(), description="What comes inside e-mail messages."
+    )
 
 
 class IngestSettings(Section):

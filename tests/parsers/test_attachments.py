@@ -139,7 +139,9 @@ def test_messages_within_each_other() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=30),
+            st.text(
+                st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=30
+            ),
             st.binary(max_size=300),
         ),
         max_size=5,
