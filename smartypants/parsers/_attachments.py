@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.errors import InvalidBase64LengthDefect
 from email.message import MIMEPart
 from pathlib import PurePath
 from typing import cast
@@ -22,6 +25,7 @@ _SIGNATURES = (
     "application/pkcs7-signature",
     "application/x-pkcs7-signature",
 )
+_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _UTF8 = ("utf-8", "us-ascii")
 
 
@@ -97,11 +101,19 @@ def _data(part: MIMEPart) -> bytes:
         inside = cast("MIMEPart", part.get_payload(0))
         return inside.as_bytes()
     data = cast("bytes | None", part.get_payload(decode=True)) or b""
+    if any(isinstance(defect, InvalidBase64LengthDefect) for defect in part.defects):
+        data = _cut_off_base64(data)
     charset = part.get_content_charset("utf-8")
     # A page says itself how it is encoded; another text leaves that to the message.
     if part.get_content_maintype() != "text" or part.get_content_type() == HTML:
         return data
     return data if charset in _UTF8 else _in_utf8(data, charset)
+
+
+def _cut_off_base64(data: bytes) -> bytes:
+    """The bytes up to where it broke off; `email` leaves all of it as it is."""
+    digits = _NO_BASE64.sub(b"", data)
+    return base64.b64decode(digits[: len(digits) // 4 * 4])
 
 
 def _in_utf8(data: bytes, charset: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from email.message import EmailMessage
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
@@ -109,10 +110,13 @@ def test_a_message_that_is_a_file() -> None:
     assert names(head + b"\n%PDF-1.4") == ["attachment.pdf"]
 
 
-def test_a_damaged_part_is_kept_as_it_is() -> None:
+def test_base64_that_breaks_off() -> None:
     head = b"From: a\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64"
-    (found,) = parse(head + b"\n\n!!!! this is no base64 !").attachments
-    assert found.name == "a.pdf"
+    whole = base64.b64encode(b"%PDF-1.4 and more")
+    for left in range(len(whole)):
+        (found,) = parse(head + b"\n\n" + whole[: len(whole) - left]).attachments
+        assert b"%PDF-1.4 and more".startswith(found.data)
+        assert len(found.data) >= (len(whole) - left - 3) // 4 * 3 - 2
 
 
 @pytest.mark.parametrize(
