@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from actors.flights import Finished
 from actors.stages import patiently
+from smartypants.containing import note_contents
 from smartypants.ledger import commits
 from smartypants.ledger.collections import Collection
 from smartypants.ledger.commits import Failed, Indexed
@@ -42,6 +43,7 @@ class Committer:
         record: Record | None = None,
         *,
         payer: Payer = NOBODY,
+        job_id: str = "",
     ) -> None:
         self._engine = engine
         self._vectors = vectors
@@ -50,6 +52,7 @@ class Committer:
         self._progress = progress
         self._record = record or self._commit
         self._payer = payer
+        self._job_id = job_id
         self._indexed: list[Indexed] = []
         self._stale: set[str] = set()
         self._unchanged: list[str] = []
@@ -106,6 +109,13 @@ class Committer:
 
     def _commit(self, whole: Sequence[Indexed], failed: Sequence[Failed]) -> None:
         name, physical = self._collection.name, self._collection.physical
+        self._progress.deleted += note_contents(
+            self._engine,
+            name,
+            whole,
+            job_id=self._job_id,
+            max_attempts=self._settings.max_attempts,
+        )
         commits.commit(self._engine, name, whole, failed, physical=physical, payer=self._payer)
 
     def _durable(self, physical: str) -> list[Indexed]:

@@ -94,5 +94,6 @@ class Flights:
                 part.chunk_count,
                 part.parsed,
                 acl_id=flight.work.acl_id,
+                contents=part.contents,
             )
         return Finished(flight.work, indexed, part.failed, flight.embedded, flight.seconds)

@@ -14,6 +14,7 @@ from actors.committing import Committer
 from actors.sharing import SharedPipeline
 from actors.work import SourceSpec, Work
 from smartypants import ingest_wiring, wiring
+from smartypants.attachments import container
 from smartypants.deleting import remove_documents
 from smartypants.errors import (
     InvalidRequest,
@@ -137,9 +138,16 @@ def ingest(
     progress.begin_indexing()
     documents.retry_due(engine, connector.source_id, max_attempts=settings.ingest.max_attempts)
     committer = Committer(
-        engine, vectors, collection, settings.ingest, progress, payer=request.payer
+        engine,
+        vectors,
+        collection,
+        settings.ingest,
+        progress,
+        payer=request.payer,
+        job_id=request.job_id,
     )
-    for _ in range(MAX_PASSES):
+    # What came inside a document is pending once that is committed: a pass for each level.
+    for _ in range(MAX_PASSES + settings.parsing.attachments.max_depth):
         left = documents.count_pending(engine, connector.source_id)
         if not left:
             break
@@ -242,7 +250,8 @@ def _prune(
         return  # nobody lists uploads: they end only when somebody deletes them
     gone, total = documents.vanished(engine, source_id, request.job_id)
     moved = moves.note_moves(engine, gone, job_id=request.job_id, since=request.since)
-    lost = len(gone) - len(moved)
+    # What came inside a document goes with it, and counts no more than it did.
+    lost = sum(1 for row in gone if row.id not in moved and container(row.uri) is None)
     few = lost <= settings.ingest.prune_min_documents
     if not request.allow_prune and not few and lost > settings.ingest.prune_max_share * total:
         raise PruneRefused(

@@ -95,6 +95,7 @@ class ReadDocuments:
                 document.version,
                 document.title,
                 document.parsed,
+                document.contents,
                 part=number,
                 parts=len(starts),
                 chunks=chunks[start : start + size],
@@ -111,6 +112,7 @@ class ReadDocuments:
             extractor=self._extractor,
             max_bytes=self._settings.parsing.max_document_bytes,
             indexed_version=work.indexed_version,
+            limits=self._settings.parsing.attachments,
         )
 
     def _reread(self, work: Work, version: str) -> ReadDocument:

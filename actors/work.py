@@ -53,6 +53,8 @@ class Part:
     version: str = ""
     title: str = ""
     parsed: dict[str, str] = field(default_factory=dict)
+    contents: tuple[DocumentRef, ...] | None = None
+    """What came inside the document; None: as before."""
     part: int = 0
     parts: int = 1
     chunks: tuple[Chunk, ...] = ()

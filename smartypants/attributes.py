@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -57,13 +57,18 @@ def attributes(
     """What is known of a document. `metadata`, from its source, beats `parsed`, from itself."""
     known = {key.lower(): value for found in (parsed, metadata) for key, value in found.items()}
     # An e-mail's date and sender are found under its own names; other keys come first.
-    author = next((known[key] for key in AUTHOR_KEYS if known.get(key)), "")
+    author = first(known, AUTHOR_KEYS)
     dates = (instant(known[key]) for key in DATE_KEYS if known.get(key))
     return Attributes(
         media_type=(media_type or by_name(name) or "").lower(),
         author=folded_author(author[:MAX_AUTHOR_CHARS]),
         dated_at=next((int(date) for date in dates if date is not None), None),
     )
+
+
+def first(known: Mapping[str, str], keys: Sequence[str]) -> str:
+    """The value of the first of the keys that has one; "" for none."""
+    return next((known[key] for key in keys if known.get(key)), "")
 
 
 def folded_author(name: str) -> str:

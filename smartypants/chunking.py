@@ -10,7 +10,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
@@ -23,6 +23,8 @@ MAX_CONTEXT_CHARS = 160
 
 MAX_COMBINING = 30
 """Combining characters on one letter; the limit of the Stream-Safe Text Format (UAX 15)."""
+
+UNNAMED = "attachment"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\u200b\u2060\ufffe\uffff\ud800-\udfff]")
 # The look-behind keeps a long run of spaces inside a line from being tried at each of them.
@@ -66,7 +68,11 @@ def clean(parsed: ParsedDocument) -> ParsedDocument:
     metadata = {
         clean_line(key): clean_text(value).strip() for key, value in parsed.metadata.items()
     }
-    return ParsedDocument("".join(pieces), clean_line(parsed.title or "") or None, pages, metadata)
+    attachments = tuple(
+        replace(item, name=clean_line(item.name) or UNNAMED) for item in parsed.attachments
+    )
+    title = clean_line(parsed.title or "") or None
+    return ParsedDocument("".join(pieces), title, pages, metadata, attachments)
 
 
 def clean_text(text: str) -> str:

@@ -17,7 +17,7 @@ from smartypants.chunking import Span
 from smartypants.errors import DocumentError, DocumentTooLarge, DocumentUnreadable
 from smartypants.extractor_process import MAX_LABEL_CHARS, MAX_MESSAGE_CHARS, MAX_METADATA
 from smartypants.sandbox import Sandbox, SandboxLimits
-from smartypants.types import Mark
+from smartypants.types import Attachment, Mark
 
 Options = Mapping[str, str | int | float | bool | None]
 
@@ -40,12 +40,15 @@ class ChunkerSpec:
 class ExtractionLimits:
     """What may be made of one document; more is a `DocumentTooLarge`.
 
-    The title and each value of the metadata are cut at `max_metadata_chars` instead.
+    The title and each value of the metadata are cut at `max_metadata_chars` instead. All
+    attachments together have `max_attached_bytes` at most.
     """
 
     max_text_chars: int
     max_chunks: int
     max_metadata_chars: int
+    max_attachments: int = 100
+    max_attached_bytes: int = 100 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class Extraction:
     title: str | None = None
     pages: tuple[Mark, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
 
 
 class IsolatedExtractor:
@@ -85,12 +89,14 @@ class IsolatedExtractor:
                 "max_text_chars": limits.max_text_chars,
                 "max_chunks": limits.max_chunks,
                 "max_metadata_chars": limits.max_metadata_chars,
+                "max_attachments": limits.max_attachments,
+                "max_attached_bytes": limits.max_attached_bytes,
             },
             SandboxLimits(
                 timeout_s=timeout_s,
                 memory_bytes=memory_bytes,
                 max_head_bytes=_HEAD_BYTES + _HEAD_BYTES_PER_CHUNK * limits.max_chunks,
-                max_body_bytes=_UTF8_BYTES * limits.max_text_chars,
+                max_body_bytes=_UTF8_BYTES * limits.max_text_chars + limits.max_attached_bytes,
                 max_requests=max_requests,
                 recycle_rss_bytes=recycle_rss_bytes,
             ),
@@ -110,8 +116,10 @@ class IsolatedExtractor:
         request = {"do": "extract", "name": name, "media_type": media_type}
         head, body = self._sandbox.call(request, data, name=name)
         answer = self._checked(head, name)
+        attachments = self._attachments(answer, body, name)
+        length = len(body) - sum(len(item.data) for item in attachments)
         try:
-            text = body.decode("utf-8")
+            text = body[:length].decode("utf-8")
         except UnicodeDecodeError as exc:
             raise self._nonsense(name) from exc
         return Extraction(
@@ -120,6 +128,7 @@ class IsolatedExtractor:
             answer.title,
             self._pages(answer, len(text), name),
             answer.metadata,
+            attachments,
         )
 
     def split(self, text: str, pages: Sequence[Mark] = (), *, name: str) -> tuple[Span, ...]:
@@ -167,6 +176,17 @@ class IsolatedExtractor:
             raise self._nonsense(name)
         return tuple(Mark(offset, label) for offset, label in answer.pages)
 
+    def _attachments(self, answer: _Answer, body: bytes, name: str) -> tuple[Attachment, ...]:
+        """They stand behind the text, in their order."""
+        found: list[Attachment] = []
+        start = len(body) - sum(size for *_, size in answer.attachments)
+        if start < 0 or len(answer.attachments) > self._limits.max_attachments:
+            raise self._nonsense(name)
+        for label, media_type, size in answer.attachments:
+            found.append(Attachment(label, media_type, body[start : start + size]))
+            start += size
+        return tuple(found)
+
     def _nonsense(self, name: str) -> DocumentUnreadable:
         """Nothing that the process says is believed from here on."""
         self.close()
@@ -195,6 +215,7 @@ class _Answer(BaseModel):
     paths: list[_Path] = []
     labels: list[_Label] = []
     spans: list[tuple[_Index, _Index, _Index, _Index, _Index | None]] = []
+    attachments: list[tuple[_Label, _Label, _Index]] = []
 
 
 def _document_error(code: str, message: str, hint: str) -> DocumentError:

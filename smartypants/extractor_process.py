@@ -41,6 +41,8 @@ class Extractor:
     max_text_chars: int
     max_chunks: int
     max_metadata_chars: int
+    max_attachments: int
+    max_attached_bytes: int
 
     def answer(self, request: Mapping[str, Any], body: bytes) -> tuple[Head, bytes]:
         """Head and body of the answer to one request. Raises what parsers and chunkers raise."""
@@ -58,9 +60,26 @@ class Extractor:
             )
         )
         pages = [Mark(mark.offset, mark.label[:MAX_LABEL_CHARS]) for mark in parsed.pages]
+        self._check_attachments(parsed, name)
         head = self._split(parsed.text, pages, name) | self._described(parsed)
         head["pages"] = [(mark.offset, mark.label) for mark in pages]
-        return head, parsed.text.encode()
+        head["attachments"] = [
+            (item.name[:MAX_LABEL_CHARS], item.media_type, len(item.data))
+            for item in parsed.attachments
+        ]
+        return head, b"".join([parsed.text.encode(), *(item.data for item in parsed.attachments)])
+
+    def _check_attachments(self, parsed: ParsedDocument, name: str) -> None:
+        if len(parsed.attachments) > self.max_attachments:
+            raise DocumentTooLarge(
+                f"{name} has {len(parsed.attachments)} attachments, over {self.max_attachments}.",
+                "Raise parsing.attachments.max_count, or split the message.",
+            )
+        if sum(len(item.data) for item in parsed.attachments) > self.max_attached_bytes:
+            raise DocumentTooLarge(
+                f"The attachments of {name} have over {self.max_attached_bytes} bytes.",
+                "Raise parsing.max_document_bytes, or split the message.",
+            )
 
     def _described(self, parsed: ParsedDocument) -> Head:
         title = parsed.title or clean_line(first_heading(parsed.text) or "") or None
@@ -132,6 +151,8 @@ def _build(description: Mapping[str, Any]) -> Extractor:
         description["max_text_chars"],
         description["max_chunks"],
         description["max_metadata_chars"],
+        description["max_attachments"],
+        description["max_attached_bytes"],
     )
 
 

@@ -38,6 +38,8 @@ def make_extractor(settings: Settings) -> IsolatedExtractor:
             max_text_chars=chosen.max_text_chars,
             max_chunks=chosen.max_chunks,
             max_metadata_chars=chosen.max_metadata_chars,
+            max_attachments=chosen.attachments.max_count,
+            max_attached_bytes=chosen.max_document_bytes,
         ),
         timeout_s=chosen.timeout_s,
         memory_bytes=chosen.memory_bytes,

@@ -67,6 +67,11 @@ def by_name(name: str) -> str | None:
     return EXTENSIONS.get(PurePath(name).suffix.lower())
 
 
+def claimed(name: str, declared: str | None) -> str | None:
+    """The media type by what was declared, else by the name; None if neither is one of ours."""
+    return declared if declared in set(EXTENSIONS.values()) else by_name(name)
+
+
 def detect(data: bytes, *, name: str, declared: str | None = None) -> str:
     """The media type of a document; what its bytes say beats its name and what was declared.
 
@@ -78,14 +83,14 @@ def detect(data: bytes, *, name: str, declared: str | None = None) -> str:
         return PDF
     if data.startswith(b"PK\x03\x04"):
         return _detect_zip(data, name)
-    claimed = declared if declared in set(EXTENSIONS.values()) else by_name(name)
+    named = claimed(name, declared)
     if _looks_binary(data):
         raise DocumentUnreadable(
             f"{name} holds binary data of an unknown format.",
             f"Formats: {', '.join(sorted(EXTENSIONS))}.",
         )
     # A text that is named like a binary format is still a text.
-    return TEXT if claimed is None or claimed in _BINARY else claimed
+    return TEXT if named is None or named in _BINARY else named
 
 
 def _detect_zip(data: bytes, name: str) -> str:

@@ -48,7 +48,10 @@ class Connector(Protocol):
     def uri(self) -> str: ...
 
     def discover(self) -> Iterator[DocumentRef]:
-        """Every document of the source. An error means that the listing is not complete."""
+        """Every document of the source. An error means that the listing is not complete.
+
+        No URI contains `#attachment/`: what comes inside a document is found when it is read.
+        """
         ...
 
     def fetch(self, ref: DocumentRef) -> bytes:
@@ -57,7 +60,10 @@ class Connector(Protocol):
 
 
 class Parser(Protocol):
-    """Turns bytes into Markdown. Pure: same bytes, same result; runs in a process of its own."""
+    """Turns bytes into Markdown. Pure: same bytes, same result; runs in a process of its own.
+
+    Attachments that it finds become documents, each by the parser of its media type.
+    """
 
     media_types: tuple[str, ...]
 

@@ -95,13 +95,26 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came inside a document, and the known media type that it claims to have."""
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A document as Markdown, with the places where its pages start (character offsets)."""
+    """A document as Markdown, with the places where its pages start (character offsets).
+
+    `attachments` are what it carries that is to be a document of its own.
+    """
 
     text: str
     title: str | None = None
     pages: tuple[Mark, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

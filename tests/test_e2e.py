@@ -408,7 +408,6 @@ def test_replicas_share_a_limit_to_the_last_unit(system: System) -> None:
         document = {"name": f"{number}.md", "text": f"Note {number}."}
         return system.post("/v1/documents", json={"collection": "limited", "documents": [document]})
 
-    assert system.post("/v1/collections", json={"name": "limited"}).status_code == 201
     before, burst = _answered(system, "/v1/documents"), left()
     assert burst > 2
     answers = _at_once(30, upload)

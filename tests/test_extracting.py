@@ -307,6 +307,9 @@ def lies() -> dict[str, str]:
         "long error": {"error": ["x", "y" * 1_001, ""]},
         "page beyond": GOOD | {"pages": [[6, "x"]]},
         "pages unsorted": GOOD | {"pages": [[2, "x"], [1, "y"]]},
+        "attachments beyond": GOOD | {"attachments": [["a.pdf", "application/pdf", 99]]},
+        "attachment of negative size": GOOD | {"attachments": [["a.pdf", "application/pdf", -1]]},
+        "many attachments": GOOD | {"attachments": [["a", "b", 0]] * 101},
         "null": None,
     }
     found = {name: framed(json.dumps(head).encode()) for name, head in heads.items()}

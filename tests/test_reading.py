@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,15 @@ from smartypants.blobstores.arrow import ArrowBlobStore
 from smartypants.connectors.filesystem import FilesystemConnector
 from smartypants.errors import DocumentTooLarge, DocumentUnreadable, NotFound
 from smartypants.extracting import IsolatedExtractor
-from smartypants.reading import ReadDocument, read
+from smartypants.media_types import PDF, TEXT
+from smartypants.options.ingestion import AttachmentSettings
+from smartypants.reading import ReadDocument, read, reread
 from smartypants.types import DocumentRef, content_version
 from tests import extractors
+from tests.messages import message, nested
 from tests.pdfs import make_pdf
+
+LIMITS = AttachmentSettings()
 
 
 @pytest.fixture(scope="module")
@@ -33,21 +39,41 @@ class Reader:
         self.folder.mkdir()
         self.blobs = ArrowBlobStore(uri=(folder / "blobs").as_uri())
         self.extractor = extractor
+        self._connector = FilesystemConnector(collection="docs", path=str(self.folder))
 
     def __call__(
-        self, name: str, data: bytes, *, indexed: str | None = None, max_bytes: int = 10**6
+        self,
+        name: str,
+        data: bytes,
+        *,
+        indexed: str | None = None,
+        max_bytes: int = 10**6,
+        limits: AttachmentSettings = LIMITS,
     ) -> ReadDocument | None:
         (self.folder / name).write_bytes(data)
-        connector = FilesystemConnector(collection="docs", path=str(self.folder))
-        (ref,) = connector.discover()
+        (ref,) = self._connector.discover()
+        return self.again(ref, indexed=indexed, max_bytes=max_bytes, limits=limits)
+
+    def again(
+        self,
+        ref: DocumentRef,
+        *,
+        indexed: str | None = None,
+        max_bytes: int = 10**6,
+        limits: AttachmentSettings = LIMITS,
+    ) -> ReadDocument | None:
         return read(
             ref,
-            connector=connector,
+            connector=self._connector,
             blobs=self.blobs,
             extractor=self.extractor,
             max_bytes=max_bytes,
             indexed_version=indexed,
+            limits=limits,
         )
+
+    def kept(self, ref: DocumentRef, version: str) -> ReadDocument:
+        return reread(ref, version, blobs=self.blobs, extractor=self.extractor)
 
 
 @pytest.fixture
@@ -189,3 +215,56 @@ def test_raw_bytes_of_a_bad_document_are_kept(reader: Reader) -> None:
     assert reader.blobs.get(f"raw/{key}") == b"{"
     with pytest.raises(NotFound):
         reader.blobs.get(f"text/{key}")
+
+
+# --- attachments ---------------------------------------------------------------------------
+
+
+def unpacked(reader: Reader, mail: EmailMessage, **limits: int) -> tuple[DocumentRef, ...]:
+    document = reader("mail.eml", mail.as_bytes(), limits=AttachmentSettings(**limits))
+    assert document is not None
+    assert document.contents is not None
+    return document.contents
+
+
+def test_what_comes_inside_a_message_is_read_by_itself(reader: Reader) -> None:
+    pdf = make_pdf([[(12.0, "The ferry leaves at nine.")]])
+    (ref,) = unpacked(reader, message(("plan.pdf", PDF, pdf)))
+    found = reader.again(ref)
+    assert found is not None
+    assert "ferry leaves" in found.chunks[0].text
+    assert (found.version, found.contents) == (content_version(pdf), ())
+    assert reader.again(ref, indexed=found.version) == found, "it is due only when it changed"
+    assert reader.kept(ref, found.version).contents is None
+
+
+def test_messages_within_each_other(reader: Reader) -> None:
+    levels = unpacked(reader, nested(3))
+    for left in (2, 1):
+        (inner,) = levels
+        found = reader.again(inner)
+        assert found is not None
+        assert found.title == f"Level {left}"
+        levels = found.contents or ()
+    (too_deep,) = levels
+    with pytest.raises(DocumentTooLarge, match=r"in 3 messages within each other, over 2"):
+        reader.again(too_deep, limits=AttachmentSettings(max_depth=2))
+
+
+def test_limits_of_attachments(reader: Reader) -> None:
+    files = [(f"{n}.txt", TEXT, b"words" * (n + 1)) for n in range(3)]
+    small, _, large = unpacked(reader, message(*files))
+    assert reader.again(small, limits=AttachmentSettings(max_bytes=10)) is not None
+    with pytest.raises(DocumentTooLarge, match=r"2\.txt has 15 bytes, over the limit of 10"):
+        reader.again(large, limits=AttachmentSettings(max_bytes=10))
+    assert unpacked(reader, message(*files), max_depth=0) == ()
+    many = message(*((f"{n}.txt", TEXT, b"x") for n in range(101)))
+    with pytest.raises(DocumentTooLarge, match="101 attachments, over 100"):
+        reader("mail.eml", many.as_bytes())
+
+
+def test_an_attachment_whose_bytes_are_gone(reader: Reader) -> None:
+    (ref,) = unpacked(reader, message(("a.txt", TEXT, b"words")))
+    reader.blobs.delete(f"raw/{ref.document_id}")
+    with pytest.raises(DocumentUnreadable, match=r"bytes of mail\.eml/a\.txt are gone.*Delete"):
+        reader.again(ref)

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from smartypants.attachments import MARK
 from smartypants.attributes import folded_author, instant
 from smartypants.settings import Settings
 
@@ -84,6 +85,8 @@ def clean_name(value: str) -> str:
     if ".." in parts:
         raise ValueError("must not contain '..'")
     name = "/".join(parts)
+    if MARK in name:
+        raise ValueError(f"must not contain {MARK!r}: so attachments are called")
     if len(name) > MAX_NAME_CHARS:
         raise ValueError(f"must have {MAX_NAME_CHARS} characters at most")
     return name

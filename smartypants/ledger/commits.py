@@ -10,13 +10,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, se
 
 from smartypants.auditing import events
 from smartypants.errors import Unavailable
-from smartypants.ledger import audit, usage, versions
+from smartypants.ledger import audit, contents, usage, versions
 from smartypants.ledger.collections import move_epoch
 from smartypants.ledger.database import BATCH, lock
 from smartypants.ledger.schema import collections, documents
 from smartypants.metering.counts import Bucket, Sums
 from smartypants.metering.payer import NOBODY, Payer
-from smartypants.types import DocumentState
+from smartypants.types import DocumentRef, DocumentState
 
 RETRY_S = 2.0
 MAX_RETRY_S = 600.0
@@ -33,6 +33,8 @@ class Indexed:
     parsed: Mapping[str, str] = field(default_factory=dict)
     acl_id: int | None = None
     """What its chunks carry, if that may not be the document's by now."""
+    contents: tuple[DocumentRef, ...] | None = None
+    """What came inside it; None: as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +163,13 @@ def _undeleted(document_id: str) -> Update:
 
 
 def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:
-    """Hide documents from every search, at once. Their chunks are removed afterwards."""
+    """Hide documents, and what came inside them, from every search, at once. Their chunks are
+    removed afterwards."""
     now = time.time()
     with engine.begin() as connection:
-        move_epoch(connection, collection)
+        move_epoch(connection, collection)  # meanwhile nobody notes what came inside them
+        inside = [row.id for row in contents.inside(connection, document_ids)]
+        document_ids = list(dict.fromkeys([*document_ids, *inside]))
         lock(connection, documents, document_ids)
         for start in range(0, len(document_ids), BATCH):
             ids = document_ids[start : start + BATCH]

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, and_, func, or_, select, update
 
+from smartypants.attachments import MARK
 from smartypants.attributes import Attributes, attributes
 from smartypants.auth.reach import EVERYWHERE, Reach
 from smartypants.errors import DocumentNotFound
@@ -266,7 +267,7 @@ def retry_due(engine: Engine, source_id: str, *, max_attempts: int) -> float | N
 
 def vanished(engine: Engine, source_id: str, job_id: str) -> tuple[list[Document], int]:
     """The documents that a complete listing by this job no longer had, and how many it had
-    to lose: all that were not deleted before."""
+    to lose: all that were not deleted before, without what came inside others."""
     alive = and_(documents.c.source_id == source_id, documents.c.state != DocumentState.DELETED)
     gone = _fetch(
         engine,
@@ -275,7 +276,8 @@ def vanished(engine: Engine, source_id: str, job_id: str) -> tuple[list[Document
         ),
     )
     with reading(engine) as connection:
-        total = connection.execute(select(func.count()).where(alive)).scalar_one()
+        by_themselves = ~documents.c.uri.contains(MARK, autoescape=True)
+        total = connection.execute(select(func.count()).where(alive, by_themselves)).scalar_one()
     return gone, int(total)
 
 

@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from sqlalchemy import Engine, RowMapping, exists, select
 
+from smartypants.attachments import container
 from smartypants.auditing import events
-from smartypants.ledger import acls, audit, relations
+from smartypants.ledger import acls, audit, contents, relations
 from smartypants.ledger.collections import hold, move_epoch
 from smartypants.ledger.columns import fit
 from smartypants.ledger.database import BATCH, lock, reading, upsert
@@ -109,7 +110,8 @@ def list_documents(
     """Note a piece of a source's listing; new and changed documents become `pending`.
 
     A failed document is tried again if it changed, or if its error may pass by itself and it
-    has attempts left. Of a document that is listed twice the last one counts.
+    has attempts left. Of a document that is listed twice the last one counts. What came inside
+    a document is listed with it, and has its ACL.
     """
     pending = unchanged = 0
     by_id = {ref.document_id: ref for ref in map(_fitted, refs)}
@@ -124,6 +126,21 @@ def list_documents(
     return Listed(pending, unchanged)
 
 
+def list_contents(
+    engine: Engine,
+    refs: Sequence[DocumentRef],
+    *,
+    collection: str,
+    job_id: str,
+    max_attempts: int,
+) -> None:
+    """Note what was found inside documents, which have an ACL already; it becomes `pending`
+    where it is new or changed. Of a document that was deleted meanwhile nothing is noted."""
+    for start in range(0, len(refs), BATCH):
+        part = refs[start : start + BATCH]
+        _list_part(engine, part, collection, job_id, max_attempts, moving=True)
+
+
 def _list_part(
     engine: Engine,
     part: Sequence[DocumentRef],
@@ -136,7 +153,6 @@ def _list_part(
     """One transaction. None, and nothing is changed, if searches would see the change and the
     epoch is not `moving`: it has to move first (see `move_epoch`), and rarely has to."""
     pending = unchanged = 0
-    ids = [ref.document_id for ref in part]
     with engine.begin() as connection:
         hold(connection, collection)
         if moving:
@@ -144,31 +160,32 @@ def _list_part(
         # Documents are new to one listing of their source at a time, and whoever changes a
         # known one waits: what is read here is still true when it is written.
         lock(connection, sources, {ref.source_id for ref in part})
-        distinct = sorted({ref.principals for ref in part}, key=acls.acl_key)
+        by_themselves = {ref.principals for ref in part if container(ref.uri) is None}
+        distinct = sorted(by_themselves, key=acls.acl_key)
         acl_ids = {item: acls.acl_id(connection, item) for item in distinct}
-        lock(connection, documents, ids)
-        known = {
-            row["id"]: row
-            for row in connection.execute(
-                select(documents).where(documents.c.id.in_(ids))
-            ).mappings()
-        }
+        within = contents.inside(connection, [ref.document_id for ref in part])
+        known = contents.locked(connection, part, within)
+        found = contents.whole(part, within, known, acl_ids)
         rows, written = [], []
-        for ref in part:
+        for ref, acl_id in found:
             row = known.get(ref.document_id)
             due = row is None or _due(row, ref, max_attempts)
             pending, unchanged = pending + due, unchanged + (not due)
-            new = _row(ref, row, due, collection, job_id, acl_ids[ref.principals])
+            new = _row(ref, row, due, collection, job_id, acl_id)
             if not moving and row is not None and _seen(row, new):
                 connection.rollback()
                 return None
             rows.append(new)
             if due or row is None or row["acl_id"] != new["acl_id"]:
                 written.append(ref.document_id)
-        connection.execute(upsert(engine, documents, rows, *_LISTED_COLUMNS))
-        relations.state(connection, part)
-        if written:
-            audit.note(connection, events.documents_written(collection, written, job=job_id))
+        for start in range(0, len(rows), BATCH):
+            connection.execute(
+                upsert(engine, documents, rows[start : start + BATCH], *_LISTED_COLUMNS)
+            )
+            relations.state(connection, [ref for ref, _ in found[start : start + BATCH]])
+        for start in range(0, len(written), BATCH):
+            some = written[start : start + BATCH]
+            audit.note(connection, events.documents_written(collection, some, job=job_id))
     return Listed(pending, unchanged)
 
 

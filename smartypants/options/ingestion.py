@@ -93,6 +93,20 @@ class ChunkerSettings(Section):
     )
 
 
+class AttachmentSettings(Section):
+    max_depth: Annotated[int, Field(ge=0, le=10)] = Field(
+        3,
+        description="Messages within each other whose attachments are indexed; what lies deeper "
+        "is a failed row. 0: no attachments are indexed.",
+    )
+    max_count: Annotated[int, Field(ge=1, le=500)] = Field(
+        100, description="A message with more attachments is a failed row."
+    )
+    max_bytes: PositiveInt = Field(
+        50 * 2**20, description="A larger attachment is a failed row; its message is not."
+    )
+
+
 class ParsingSettings(Section):
     max_document_bytes: PositiveInt = Field(
         100 * 2**20, description="A larger document is a failed row."
@@ -119,6 +133,9 @@ class ParsingSettings(Section):
     )
     recycle_rss_bytes: PositiveInt = Field(
         2**30, description="It is also replaced once it keeps this much memory after a document."
+    )
+    attachments: AttachmentSettings = Field(
+        AttachmentSettings(), description="What comes inside e-mail messages."
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.parser import BytesParser
 from email.policy import EmailPolicy
 from typing import cast
 
 from smartypants.errors import DocumentTooLarge, DocumentUnreadable
 from smartypants.media_types import EMAIL
-from smartypants.parsers import _markdown
+from smartypants.parsers import _attachments, _markdown
 from smartypants.parsers.text import unify
 from smartypants.types import ParsedDocument
+
+SKIPPED = "attachments_skipped"
+"""The metadata that says which attachments are no documents, and why."""
 
 _SHOWN = ("from", "to", "cc", "date")
 
@@ -28,11 +31,11 @@ class _ShortHeaders(EmailPolicy):
         return name, value[:MAX_HEADER_CHARS]
 
 
-_POLICY = _ShortHeaders()
+_POLICY = _ShortHeaders(refold_source="none")  # a message inside is written out as it was
 
 
 class EmailParser:
-    """Subject, sender, recipients, date, body, and the names of attachments."""
+    """Subject, sender, recipients, date, body, and attachments."""
 
     media_types = (EMAIL,)
 
@@ -43,8 +46,9 @@ class EmailParser:
             if sum(1 for _ in message.walk()) > MAX_PARTS:
                 raise DocumentTooLarge(f"{name} has over {MAX_PARTS} parts.", "Split the message.")
             headers = {key: str(message[key]) for key in (*_SHOWN, "subject") if message[key]}
-            body = _body(message, name)
-            attached = [part.get_filename() for part in message.iter_attachments()]
+            body = message.get_body(preferencelist=("html", "plain"))
+            text = _text(body, name)
+            found = _attachments.find(message, body)
         except (
             ValueError,
             LookupError,
@@ -59,18 +63,20 @@ class EmailParser:
         if not message.keys():
             raise DocumentUnreadable(f"{name} has no e-mail headers.", "Is it a message?")
         subject = headers.pop("subject", None)
-        names = [item for item in attached if item]
         lines = [f"{key.capitalize()}: {value}" for key, value in headers.items()]
-        if names:
-            lines.append(f"Attachments: {', '.join(names)}")
-        text, _ = _markdown.join(
-            [(None, f"# {subject}" if subject else ""), (None, "\n".join(lines)), (None, body)]
+        if found.names:
+            lines.append(f"Attachments: {', '.join(found.names)}")
+        whole, _ = _markdown.join(
+            [(None, f"# {subject}" if subject else ""), (None, "\n".join(lines)), (None, text)]
         )
-        return ParsedDocument(text, title=subject, metadata=headers)
+        if found.skipped:
+            headers[SKIPPED] = "; ".join(f"{item}: {why}" for item, why in found.skipped)
+        return ParsedDocument(
+            whole, title=subject, metadata=headers, attachments=tuple(found.attachments)
+        )
 
 
-def _body(message: EmailMessage, name: str) -> str:
-    part = message.get_body(preferencelist=("html", "plain"))
+def _text(part: MIMEPart | None, name: str) -> str:
     if part is None:
         return ""
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from smartypants.attachments import container
 from smartypants.errors import DocumentError
 from smartypants.protocols import Connector
 from smartypants.types import DocumentRef
@@ -33,6 +34,7 @@ class ConnectorContract:
         for ref in refs:
             assert ref.source_id == connector.source_id
             assert ref.name
+            assert container(ref.uri) is None
             assert 0 < len(ref.etag) <= 300
             assert pickle.loads(pickle.dumps(ref)) == ref
 

@@ -92,7 +92,8 @@ def test_names_have_one_spelling(client, name, kept):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "  ", "/", ".", "..", "a/../b", "a\\..\\b", "a\nb", "a\0", "x" * 501]
+    "name",
+    ["", "  ", "/", ".", "..", "a/../b", "a\\..\\b", "a\nb", "a\0", "x" * 501, "a#attachment/b"],
 )
 def test_bad_names(client, services, name):
     document = {"name": name, "text": "x"}
