@@ -14,7 +14,7 @@ import pytest
 from actors.ingest import IngestRequest, ingest
 from actors.jobs import run_jobs
 from actors.reindex import ReindexRequest, reindex
-from actors.stages import SourceSpec
+from actors.work import SourceSpec
 from smartypants import verifying, wiring
 from smartypants.connectors.uploads import URI, UploadsConnector
 from smartypants.deleting import purge
