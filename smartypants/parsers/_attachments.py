@@ -65,7 +65,7 @@ def _leaves(message: MIMEPart) -> Iterator[MIMEPart]:
         if part.get_content_maintype() != "multipart":
             yield part
             continue
-        todo += reversed([cast("MIMEPart", item) for item in part.iter_parts()])
+        todo += reversed([*part.iter_parts()])
 
 
 def _is_text(part: MIMEPart) -> bool:

@@ -146,8 +146,8 @@ def test_the_life_of_a_message_with_attachments(site: Site) -> None:
     }  # fmt: skip
     assert site.document("mail.eml/plan.pdf").id == plan.id
     assert site.texts("ferry") == ["The ferry leaves at ten."]
-    assert site.texts("gull") == []
     assert cleaned(site).documents == 5
+    assert site.texts("gull") == []
 
     (site.folder / "mail.eml").rename(site.folder / "moved.eml")
     moved = site.ingest()
