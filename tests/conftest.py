@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,14 @@ HEAVY = (
 )
 
 LONG = (
+    "tests/api/chat/",
     "tests/benchmarks/",
     "tests/embedders/",
     "tests/hostile/",
-    "tests/parsers/",
     "tests/rerankers/",
     "tests/safety/",
+    "tests/test_extracting.py",
+    "tests/test_models.py",
     "tests/test_storage_secrets.py",
     "tests/vectorstores/",
 )
@@ -48,6 +51,7 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -129,6 +133,13 @@ def engine(either_ledger: str) -> Iterator[Engine]:
 def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the packaged embedding model."""
     return models.resolve(MINILM, cache=tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def smollm() -> Path:
+    """The folder of the packaged language model."""
+    # Outside pytest's own folder, since converting it takes longer than most tests.
+    return models.resolve(SMOLLM, cache=Path(tempfile.gettempdir()) / "smartypants-test-models")
 
 
 @pytest.fixture(scope="session")

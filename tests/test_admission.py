@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
 
@@ -52,9 +53,15 @@ async def drive(times_capacity: float, seconds: float, seed: int = 1) -> Seen:
     return seen
 
 
+@cache
+def driven(times_capacity: float) -> Seen:
+    """A minute of it."""
+    return virtual_time.run(drive(times_capacity, 60))
+
+
 @pytest.mark.parametrize("times", [1.5, 2.0, 4.0])
 def test_past_capacity_who_is_let_in_is_in_time(times: float) -> None:
-    seen = virtual_time.run(drive(times, 60))
+    seen = driven(times)
     late = sum(took > BUDGET_S for took in seen.done) / len(seen.done)
     assert late < 0.01
     goodput = len(seen.done) / 60
@@ -62,14 +69,14 @@ def test_past_capacity_who_is_let_in_is_in_time(times: float) -> None:
 
 
 def test_past_capacity_the_rest_hears_at_once() -> None:
-    seen = virtual_time.run(drive(4.0, 60))
+    seen = driven(4.0)
     at_once = sum(after == 0 for after, _ in seen.refused) / len(seen.refused)
     assert at_once > 0.9
     assert all(0 < told < BUDGET_S for _, told in seen.refused)
 
 
 def test_below_capacity_nobody_is_refused() -> None:
-    seen = virtual_time.run(drive(0.5, 60))
+    seen = driven(0.5)
     assert not seen.refused
     assert max(seen.done) < BUDGET_S
 

@@ -26,14 +26,13 @@ from deployments.cli import app
 from smartypants.llms.openai import OpenAILLM
 from smartypants.types import Message, SamplingParams
 from tests.api.chat.client import chat, text
-from tests.conftest import free_port
+from tests.conftest import SMOLLM, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[1]
 HANDBOOK = ROOT / "examples" / "handbook"
 QUESTIONS = json.loads((ROOT / "examples" / "questions.json").read_text())
-LLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
 REPLICAS = 2
 UPLOADS = {"limit": 1, "per_s": 86_400, "burst": 10}
 """More than all other tests upload; none comes back while they run."""
@@ -46,10 +45,10 @@ class System:
     url: str
     environment: dict[str, str]
 
-    def run(self, *arguments: str) -> Any:
+    def run(self, *arguments: str, status: int = 0, **extra: str) -> Any:
         """What a command prints as JSON, in this process: it starts much sooner."""
-        done = CliRunner().invoke(app, [*arguments, "--json"], env=self.environment)
-        assert done.exit_code == 0, done.output
+        done = CliRunner().invoke(app, [*arguments, "--json"], env=self.environment | extra)
+        assert done.exit_code == status, done.output
         return json.loads(done.stdout)
 
     def run_apart(self, *arguments: str, status: int = 0, **extra: str) -> Any:
@@ -73,10 +72,13 @@ class System:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    port = free_port()
+def system(tmp_path_factory: pytest.TempPathFactory, smollm: Path) -> Iterator[System]:
+    folder, port = tmp_path_factory.mktemp("e2e"), free_port()
+    # It is converted already, which tests/test_models.py looks at.
+    (folder / "models").mkdir()
+    (folder / "models" / smollm.name).symlink_to(smollm)
     environment = os.environ | {
-        "SMARTYPANTS_DATA_DIR": str(tmp_path_factory.mktemp("e2e")),
+        "SMARTYPANTS_DATA_DIR": str(folder),
         "SMARTYPANTS_HTTP__PORT": str(port),
         "SMARTYPANTS_VECTORS__EMBEDDED_PORT": str(free_port()),
         "SMARTYPANTS_SERVE__INGRESS__MIN_REPLICAS": str(REPLICAS),
@@ -221,13 +223,13 @@ def test_uploaded_replaced_and_deleted_document(system: System) -> None:
 def test_openai_client_works_unmodified(system: System) -> None:
     client = openai.OpenAI(base_url=f"{system.url}/v1", api_key="unused")
     models = [model.id for model in client.models.list()]
-    assert LLM in models
+    assert SMOLLM in models
     messages: Any = [{"role": "user", "content": "What is the capital of France?"}]
     whole = client.chat.completions.create(
-        model=LLM, messages=messages, max_tokens=24, temperature=0
+        model=SMOLLM, messages=messages, max_tokens=24, temperature=0
     )
     streamed = client.chat.completions.create(
-        model=LLM, messages=messages, max_tokens=24, temperature=0, stream=True
+        model=SMOLLM, messages=messages, max_tokens=24, temperature=0, stream=True
     )
     text = "".join(chunk.choices[0].delta.content or "" for chunk in streamed if chunk.choices)
     assert "Paris" in text
@@ -248,7 +250,7 @@ def _dot(left: list[float], right: list[float]) -> float:
 
 def test_our_own_route_serves_the_http_provider(system: System) -> None:
     async def generate() -> tuple[str, int]:
-        llm = OpenAILLM(LLM, api_base=f"{system.url}/v1")
+        llm = OpenAILLM(SMOLLM, api_base=f"{system.url}/v1")
         deltas = [
             delta
             async for delta in llm.generate(
@@ -267,7 +269,7 @@ def test_our_own_route_serves_the_http_provider(system: System) -> None:
 
 def test_reader_that_leaves_frees_the_slot(system: System) -> None:
     body = {
-        "model": LLM,
+        "model": SMOLLM,
         "messages": [{"role": "user", "content": "Write a very long story."}],
         "max_tokens": 1500,
         "stream": True,
@@ -325,7 +327,8 @@ def test_what_operators_look_at(system: System) -> None:
 
 def test_errors_of_the_commands(system: System, tmp_path: Path) -> None:
     def error(*arguments: str, **extra: str) -> str:
-        code: str = system.run_apart(*arguments, status=1, **extra)["error"]["code"]
+        run = system.run_apart if arguments[0] == "up" else system.run
+        code: str = run(*arguments, status=1, **extra)["error"]["code"]
         return code
 
     elsewhere = {"SMARTYPANTS_DATA_DIR": str(tmp_path)}
@@ -387,7 +390,9 @@ def test_replicas_count_on_one_account(system: System) -> None:
 
     def complete(number: int) -> httpx.Response:
         messages = [{"role": "user", "content": f"Say {'hello ' * number}."}]
-        return system.post(completions, json={"model": LLM, "messages": messages, "max_tokens": 6})
+        return system.post(
+            completions, json={"model": SMOLLM, "messages": messages, "max_tokens": 6}
+        )
 
     whole = [answer.json()["usage"] for answer in _at_once(6, complete)]
     assert all(_more(_answered(system, models), before)), "one replica answered everything"

@@ -75,8 +75,9 @@ class Site:
         return [candidate.chunk.text for candidate in found]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Ray and the stores take longer to start than most tests take."""
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("site"),
         vectors={"embedded_port": free_port()},  # type: ignore[arg-type]
@@ -86,7 +87,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield settings
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def pipeline(installed: Settings) -> Iterator[SharedPipeline]:
     with SharedPipeline(installed) as pipeline:
         yield pipeline

@@ -10,20 +10,20 @@ import pytest
 from actors.ingest import IngestRequest, ingest
 from actors.sharing import SharedPipeline
 from actors.work import SourceSpec
-from deployments.local import stores
 from smartypants import wiring
 from smartypants.ledger import acls, documents
 from smartypants.progress import Progress
 from smartypants.settings import Settings
 from smartypants.storage import Place
 from tests.actors.conftest import Watcher
-from tests.conftest import free_port
 from tests.servers.stores import SECRETS, options
 
 pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
 
 
-def test_from_s3_with_blobs_in_azure(s3_port: int, abfs_port: int, tmp_path: Path) -> None:
+def test_from_s3_with_blobs_in_azure(
+    installed: Settings, s3_port: int, abfs_port: int, tmp_path: Path
+) -> None:
     for name, secret in SECRETS.items():
         (tmp_path / name).write_text(secret)
 
@@ -37,8 +37,8 @@ def test_from_s3_with_blobs_in_azure(s3_port: int, abfs_port: int, tmp_path: Pat
     azure = options("abfs", abfs_port, account_key=reference("TEST_AZURE_KEY"))
     run = f"run{uuid.uuid4().hex}"  # a collection too: a letter first
     settings = Settings(
-        data_dir=tmp_path / "data",
-        vectors={"embedded_port": free_port()},  # type: ignore[arg-type]
+        data_dir=installed.data_dir,
+        vectors=installed.vectors,
         blobs={"uri": f"abfs://bucket/{run}"},  # type: ignore[arg-type]
         storage=options("s3", s3_port, **s3) | azure,  # type: ignore[arg-type]
     )
@@ -47,7 +47,7 @@ def test_from_s3_with_blobs_in_azure(s3_port: int, abfs_port: int, tmp_path: Pat
     bucket.write("deep/ferry 1.md", b"# Ferry\n\nThe ferry leaves at nine.")
     bucket.write("mill.txt", b"The windmill is old.")
     bucket.write("photo.jpg", b"\xff\xd8\xff")
-    with stores(settings, "test"), SharedPipeline(settings) as pipeline:
+    with SharedPipeline(settings) as pipeline:
         engine = wiring.open_ledger(settings)
 
         def index() -> Progress:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,16 +15,16 @@ from actors.ingest import IngestRequest, ingest
 from actors.reindex import ReindexRequest, reindex
 from actors.sharing import SharedPipeline
 from actors.work import SourceSpec
-from deployments.local import stores
 from smartypants import verifying, wiring
 from smartypants.deleting import remove_documents
 from smartypants.errors import Conflict, NotFound
 from smartypants.ledger import acls, collections, documents, generations, relations
+from smartypants.options.ingestion import IngestSettings
 from smartypants.progress import Progress
 from smartypants.protocols import VectorStore
 from smartypants.settings import Settings
 from smartypants.types import Filters, StoredChunk
-from tests.conftest import MINILM, free_port
+from tests.conftest import MINILM
 from tests.pdfs import make_pdf
 
 pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
@@ -57,15 +56,11 @@ class Watcher:
         self.switched = True
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site"),
-        vectors={"embedded_port": free_port()},
-        ingest={"commit_interval_s": 0.01, "read_batch": 1},
-    )
-    with stores(settings, "test"):
-        yield settings
+@pytest.fixture
+def settings(installed: Settings) -> Settings:
+    """Commits that are soon and small."""
+    ingest = IngestSettings(commit_interval_s=0.01, read_batch=1)
+    return installed.model_copy(update={"ingest": ingest})
 
 
 @dataclass
@@ -119,60 +114,63 @@ class Site:
 
 
 @pytest.fixture
-def site(installed: Settings, tmp_path: Path) -> Site:
+def site(settings: Settings, tmp_path: Path) -> Site:
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "lights.md").write_text("# Lights\n\n" + "\n\n".join(SENTENCES))
     (folder / "island.pdf").write_bytes(make_pdf(PAGES))
     for n in range(4):
         (folder / f"note{n}.md").write_text(f"# Note {n}\n\nWindmill {n} is old.")
-    return Site(installed, wiring.open_ledger(installed), folder, f"c{uuid.uuid4().hex[:8]}")
+    return Site(settings, wiring.open_ledger(settings), folder, f"c{uuid.uuid4().hex[:8]}")
 
 
 def test_life_of_a_collection(
-    site: Site, tmp_path: Path, minilm: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site,
+    pipeline: SharedPipeline,
+    tmp_path: Path,
+    minilm: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(program, "RETIRE_AFTER_S", 0.2)
-    with SharedPipeline(site.settings) as pipeline:
-        first = site.ingest(pipeline)
-        assert (first.indexed, first.failed) == (6, 0)
+    first = site.ingest(pipeline)
+    assert (first.indexed, first.failed) == (6, 0)
 
-        # A renamed document whose title does not change is not embedded again.
-        (site.folder / "note0.md").rename(site.folder / "renamed.md")
-        renamed = site.ingest(pipeline)
-        assert (renamed.indexed, renamed.deleted, renamed.embedded) == (1, 1, 0)
-        rows = documents.of_collection(site.engine, site.name)
-        new = next(row for row in rows if row.name == "renamed.md")
-        [move] = relations.related(site.engine, new, acl_ids=[new.acl_id])
-        assert (move.relation, move.document.name) == ("moved_from", "note0.md")
+    # A renamed document whose title does not change is not embedded again.
+    (site.folder / "note0.md").rename(site.folder / "renamed.md")
+    renamed = site.ingest(pipeline)
+    assert (renamed.indexed, renamed.deleted, renamed.embedded) == (1, 1, 0)
+    rows = documents.of_collection(site.engine, site.name)
+    new = next(row for row in rows if row.name == "renamed.md")
+    [move] = relations.related(site.engine, new, acl_ids=[new.acl_id])
+    assert (move.relation, move.document.name) == ("moved_from", "note0.md")
 
-        # Same model: what was embedded before is not embedded again, and nothing is fetched.
-        shutil.rmtree(site.folder)
-        before = {item.chunk_id: item for item in site.stored()}
-        was = site.collection.physical
-        again = site.reindex(pipeline, site.settings)
-        assert (again.indexed, again.embedded) == (6, 0)
-        after = {item.chunk_id: item for item in site.stored()}
-        assert site.collection.physical != was
-        assert after.keys() == before.keys()
-        assert all((after[key].vector == before[key].vector).all() for key in after)
-        assert all(after[key].chunk == before[key].chunk for key in after)
-        assert not site.vectors.client.has_collection(was)  # type: ignore[attr-defined]
-        assert verifying.verify(site.engine, site.vectors, site.name).ok
+    # Same model: what was embedded before is not embedded again, and nothing is fetched.
+    shutil.rmtree(site.folder)
+    before = {item.chunk_id: item for item in site.stored()}
+    was = site.collection.physical
+    again = site.reindex(pipeline, site.settings)
+    assert (again.indexed, again.embedded) == (6, 0)
+    after = {item.chunk_id: item for item in site.stored()}
+    assert site.collection.physical != was
+    assert after.keys() == before.keys()
+    assert all((after[key].vector == before[key].vector).all() for key in after)
+    assert all(after[key].chunk == before[key].chunk for key in after)
+    assert not site.vectors.client.has_collection(was)  # type: ignore[attr-defined]
+    assert verifying.verify(site.engine, site.vectors, site.name).ok
 
-        # Another model is prepared while searches use the present one.
-        copied = tmp_path / "other-model"
-        shutil.copytree(minilm, copied)
-        was = site.collection.physical
-        site.reindex(pipeline, site.settings, model=str(copied))
-        assert (site.collection.physical, site.collection.embedding_model) == (was, MINILM)
-        [prepared] = generations.every(site.engine, site.name)
-        assert generations.count_left(site.engine, prepared) == 0
+    # Another model is prepared while searches use the present one.
+    copied = tmp_path / "other-model"
+    shutil.copytree(minilm, copied)
+    was = site.collection.physical
+    site.reindex(pipeline, site.settings, model=str(copied))
+    assert (site.collection.physical, site.collection.embedding_model) == (was, MINILM)
+    [prepared] = generations.every(site.engine, site.name)
+    assert generations.count_left(site.engine, prepared) == 0
 
     embedder = site.settings.embedder.model_copy(update={"model": str(copied)})
     other = site.settings.model_copy(update={"embedder": embedder})
-    with SharedPipeline(other) as pipeline:
-        done = site.reindex(pipeline, other)  # now it is configured: there is nothing left to do
+    with SharedPipeline(other) as another:
+        done = site.reindex(another, other)  # now it is configured: there is nothing left to do
         assert (done.indexed, done.chunks) == (0, 0)
     assert site.collection.physical == prepared.physical
     assert site.collection.embedding_model == str(copied)
@@ -180,20 +178,19 @@ def test_life_of_a_collection(
 
 
 def test_cut_anew_through_a_stop_and_a_deletion(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, pipeline: SharedPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "RETIRE_AFTER_S", 0.2)
-    with SharedPipeline(site.settings) as pipeline:
-        site.ingest(pipeline)
+    site.ingest(pipeline)
     shutil.rmtree(site.folder)
     before = {item.chunk_id: item.chunk for item in site.stored()}
     was = site.collection.physical
     finer = site.settings.model_copy(
         update={"chunker": site.settings.chunker.model_copy(update={"max_tokens": 80})}
     )
-    with SharedPipeline(finer) as pipeline:
+    with SharedPipeline(finer) as another:
         with pytest.raises(Stopped):
-            site.reindex(pipeline, finer, watcher=Watcher(stops=True))
+            site.reindex(another, finer, watcher=Watcher(stops=True))
         assert site.collection.physical == was
         assert {item.chunk_id: item.chunk for item in site.stored()} == before  # no mix
         [half] = generations.every(site.engine, site.name)
@@ -212,12 +209,12 @@ def test_cut_anew_through_a_stop_and_a_deletion(
         with pytest.raises(NotFound):
             blobs.get(f"raw/{lost.id}/{lost.indexed_version}")
         with pytest.raises(Conflict, match="could not be cut"):
-            site.reindex(pipeline, finer)
+            site.reindex(another, finer)
         assert site.collection.physical == was
         remove_documents(finer, site.engine, site.name, [lost.id])
 
         watcher = Watcher()
-        rest = site.reindex(pipeline, finer, watcher=watcher)
+        rest = site.reindex(another, finer, watcher=watcher)
         assert rest.indexed <= left - 1
         assert watcher.switched
     verified = verifying.verify(site.engine, site.vectors, site.name)

@@ -8,28 +8,18 @@ import os
 import pickle
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from smartypants import models
 from smartypants.errors import InvalidRequest, LLMUnavailable, SetupError
 from smartypants.llms.vllm import VllmLLM
 from smartypants.testing import QUESTION, LLMContract
 from smartypants.types import Delta, Message, SamplingParams
 
 pytestmark = pytest.mark.integration
-
-SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
-
-
-@pytest.fixture(scope="module")
-def folder() -> Path:
-    # Outside pytest's own folder, since converting it takes longer than all the tests.
-    return models.resolve(SMOLLM, cache=Path(tempfile.gettempdir()) / "smartypants-test-models")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +29,8 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="module")
-def llm(folder: Path, runner: asyncio.Runner) -> Iterator[VllmLLM]:
-    llm = VllmLLM(folder, model="smollm2", max_model_len=512, max_num_seqs=4)
+def llm(smollm: Path, runner: asyncio.Runner) -> Iterator[VllmLLM]:
+    llm = VllmLLM(smollm, model="smollm2", max_model_len=512, max_num_seqs=4)
     runner.run(llm.start())
     yield llm
     llm.shutdown()
@@ -132,8 +122,8 @@ def test_loop_stays_free_while_generating(llm: VllmLLM, runner: asyncio.Runner) 
     assert late[len(late) // 2] < 0.02
 
 
-def test_description_is_picklable(folder: Path) -> None:
-    llm = VllmLLM(folder, model="smollm2")
+def test_description_is_picklable(smollm: Path) -> None:
+    llm = VllmLLM(smollm, model="smollm2")
     assert pickle.loads(pickle.dumps(llm)).model == "smollm2"
     asyncio.run(llm.check_health())
 
@@ -160,11 +150,11 @@ if __name__ == "__main__":
 """
 
 
-def test_killed_parent_leaves_no_engine(folder: Path, tmp_path: Path) -> None:
+def test_killed_parent_leaves_no_engine(smollm: Path, tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     with subprocess.Popen(
-        [sys.executable, str(script), str(folder)],
+        [sys.executable, str(script), str(smollm)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
