@@ -55,7 +55,7 @@ class Committer:
         self._job_id = job_id
         self._indexed: list[Indexed] = []
         self._stale: set[str] = set()
-        self._unchanged: list[str] = []
+        self._unchanged: dict[str, str] = {}
         self._failed: list[Failed] = []
         self._committed_at = time.monotonic()
 
@@ -67,7 +67,7 @@ class Committer:
             if done.failed is not None:
                 self._failed.append(done.failed)
             elif done.indexed is None:
-                self._unchanged.append(done.work.ref.document_id)
+                self._unchanged[done.work.ref.document_id] = done.work.ref.etag
             else:
                 self._indexed.append(done.indexed)
                 if not done.work.fresh:
@@ -103,7 +103,7 @@ class Committer:
         self._progress.documents -= len(self._unchanged)
         self._progress.chunks += sum(item.chunk_count for item in whole)
         self._progress.add_seconds({"commit": time.perf_counter() - started})
-        self._indexed, self._unchanged, self._failed = [], [], []
+        self._indexed, self._unchanged, self._failed = [], {}, []
         self._stale = set()
         return True
 

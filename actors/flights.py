@@ -95,5 +95,6 @@ class Flights:
                 part.parsed,
                 acl_id=flight.work.acl_id,
                 contents=part.contents,
+                etag=part.work.ref.etag,
             )
         return Finished(flight.work, indexed, part.failed, flight.embedded, flight.seconds)

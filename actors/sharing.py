@@ -190,7 +190,8 @@ class SharedPipeline:
 
     def _give_up(self, work: Work) -> None:
         message = f"The pipeline died {MAX_DEATHS} times while {work.ref.name} was in it."
-        failed = Failed(work.ref.document_id, "pipeline_died", message, retryable=False)
+        ref = work.ref
+        failed = Failed(ref.document_id, "pipeline_died", message, retryable=False, etag=ref.etag)
         self._flights.land(work)
         with self._lock:
             if work.job_id in self._inboxes:

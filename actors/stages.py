@@ -229,9 +229,9 @@ def failure(ref: DocumentRef, exc: Exception) -> Failed:
     """What the ledger keeps of a document's error. Only an error of the document is final."""
     if isinstance(exc, SmartyPantsError):
         passing = exc.retryable or not isinstance(exc, DocumentError)
-        return Failed(ref.document_id, exc.code, str(exc), retryable=passing)
+        return Failed(ref.document_id, exc.code, str(exc), retryable=passing, etag=ref.etag)
     message = f"{type(exc).__name__}: {exc}"
-    return Failed(ref.document_id, "internal_error", message, retryable=True)
+    return Failed(ref.document_id, "internal_error", message, retryable=True, etag=ref.etag)
 
 
 def _attributes(part: Part) -> list[Attributes]:

@@ -6,7 +6,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Update,
+    and_,
+    case,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from smartypants.auditing import events
 from smartypants.errors import Unavailable
@@ -35,6 +46,8 @@ class Indexed:
     """What its chunks carry, if that may not be the document's by now."""
     contents: tuple[DocumentRef, ...] | None = None
     """What came inside it; None: as before."""
+    etag: str | None = None
+    """Of what was read, if the document may be another by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,8 @@ class Failed:
     code: str
     message: str
     retryable: bool
+    etag: str | None = None
+    """As `Indexed.etag`."""
 
 
 def commit(
@@ -59,9 +74,9 @@ def commit(
     """One transaction: these documents are searchable in these versions, those failed.
 
     A failed document keeps the version that was searchable before. One that was deleted in
-    the meantime stays deleted. `physical` is where the chunks were written: raises
-    `Unavailable` if searches use another one by now, and the work is to be done again. The
-    documents are on the payer's account, where there is one.
+    the meantime stays deleted, and one that changed stays pending. `physical` is where the
+    chunks were written: raises `Unavailable` if searches use another one by now, and the work
+    is to be done again. The documents are on the payer's account, where there is one.
     """
     now = time.time()
     with engine.begin() as connection:
@@ -73,7 +88,9 @@ def commit(
         for item in indexed:
             done = connection.execute(
                 _undeleted(item.document_id).values(
-                    state=DocumentState.INDEXED,
+                    state=case(
+                        (_as_read(item.etag), DocumentState.INDEXED), else_=documents.c.state
+                    ),
                     indexed_version=item.version,
                     title=item.title,
                     parsed=dict(item.parsed),
@@ -98,7 +115,9 @@ def commit(
                 )
         for bad in failed:
             connection.execute(
-                _undeleted(bad.document_id).values(
+                _undeleted(bad.document_id)
+                .where(_as_read(bad.etag))
+                .values(
                     state=DocumentState.FAILED,
                     error_code=bad.code,
                     error=bad.message[:4000],
@@ -122,15 +141,20 @@ def _check_physical(connection: Connection, collection: str, physical: str | Non
         )
 
 
-def keep(engine: Engine, document_ids: Sequence[str]) -> None:
-    """Note that pending documents turned out to be as they were indexed."""
+def keep(engine: Engine, unchanged: Mapping[str, str]) -> None:
+    """Note that pending documents, by id with the etag of what was read, turned out to be as
+    they were indexed."""
+    ordered = sorted(unchanged.items())
     with engine.begin() as connection:
-        lock(connection, documents, document_ids)
-        for start in range(0, len(document_ids), BATCH):
-            ids = document_ids[start : start + BATCH]
+        lock(connection, documents, unchanged)
+        for start in range(0, len(ordered), BATCH // 2):
+            part = ordered[start : start + BATCH // 2]
             connection.execute(
                 update(documents)
-                .where(documents.c.id.in_(ids), documents.c.state == DocumentState.PENDING)
+                .where(
+                    tuple_(documents.c.id, documents.c.etag).in_(part),
+                    documents.c.state == DocumentState.PENDING,
+                )
                 .values(state=DocumentState.INDEXED, error_code=None, error=None)
             )
 
@@ -160,6 +184,11 @@ def _undeleted(document_id: str) -> Update:
     return update(documents).where(
         documents.c.id == document_id, documents.c.state != DocumentState.DELETED
     )
+
+
+def _as_read(etag: str | None) -> ColumnElement[bool]:
+    """Whether the document is still what was read: whoever changed it has it read again."""
+    return true() if etag is None else documents.c.etag == etag
 
 
 def mark_deleted(engine: Engine, collection: str, document_ids: Sequence[str]) -> None:

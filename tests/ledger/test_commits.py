@@ -60,6 +60,31 @@ def test_deleted_meanwhile_stays_deleted(source: Source) -> None:
         assert not source.row(name).searchable
 
 
+def test_what_changed_while_it_was_read_is_read_again(source: Source) -> None:
+    names = ("a.txt", "b.txt", "c.txt")
+    source.list(*names)
+    for name in names:
+        source.index(name)
+    source.list(*(source.ref(name, etag="2") for name in names))
+    read = {name: source.row(name).ref for name in names}
+    source.list(*(source.ref(name, etag="3") for name in names))
+    a, b, c = (source.id_of(name) for name in names)
+    done = Indexed(a, "v2", "A", 1, etag=read["a.txt"].etag)
+    bad = Failed(b, "document_unreadable", "It is damaged.", False, etag=read["b.txt"].etag)
+    commits.commit(source.engine, "docs", [done], [bad])
+    commits.keep(source.engine, {c: read["c.txt"].etag})
+    rows = [source.row(name) for name in names]
+    assert [row.state for row in rows] == ["pending"] * 3
+    assert [row.indexed_version for row in rows] == ["v2", "v1", "v1"]
+    assert all(row.error is None for row in rows)
+    newest = {name: source.row(name).ref.etag for name in names}
+    done = Indexed(a, "v3", "A", 1, etag=newest["a.txt"])
+    bad = Failed(b, "document_unreadable", "It is damaged.", False, etag=newest["b.txt"])
+    commits.commit(source.engine, "docs", [done], [bad])
+    commits.keep(source.engine, {c: newest["c.txt"]})
+    assert [source.row(name).state for name in names] == ["indexed", "failed", "indexed"]
+
+
 def test_epoch_moves_with_what_a_search_can_see(source: Source) -> None:
     source.list("a.txt")
     assert source.epoch == 0
@@ -86,7 +111,8 @@ def test_keep_brings_pending_back(source: Source) -> None:
     source.list(source.ref("a.txt", etag="2"))
     source.delete("b.txt")
     source.fail("c.txt", retryable=False)
-    commits.keep(source.engine, [source.id_of(name) for name in ("a.txt", "b.txt", "c.txt")])
+    refs = [source.row(name).ref for name in ("a.txt", "b.txt", "c.txt")]
+    commits.keep(source.engine, {ref.document_id: ref.etag for ref in refs})
     states = [source.row(name).state for name in ("a.txt", "b.txt", "c.txt")]
     assert states == ["indexed", "deleted", "failed"]
     assert source.row("a.txt").indexed_version == "v1"

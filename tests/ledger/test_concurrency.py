@@ -110,7 +110,7 @@ def test_changes_in_opposite_orders(source: Source) -> None:
             lambda: commits.commit(source.engine, "docs", [], bad),
             lambda: commits.commit(source.engine, "docs", [], bad[::-1]),
             lambda: commits.commit(source.engine, "docs", good[30:], bad[:30]),
-            lambda: commits.keep(source.engine, ids[::-1]),
+            lambda: commits.keep(source.engine, dict.fromkeys(ids[::-1], refs[0].etag)),
             lambda: commits.mark_deleted(source.engine, "docs", ids[::-7]),
             lambda: list_as(source, "two", refs[::-1]),
         )
