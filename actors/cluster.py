@@ -47,10 +47,11 @@ def scratch_dir(settings: Settings) -> Path:
 
 def start(settings: Settings) -> None:
     """Start a local Ray that ends with this process, or join the one in `ray.address`."""
+    if settings.ray.address is not None:
+        refuse_embedded_parts(settings)
     if ray.is_initialized():
         return
     if settings.ray.address is not None:
-        refuse_embedded_parts(settings)
         ray.init(address=settings.ray.address, log_to_driver=False)
         return
     set_switches()

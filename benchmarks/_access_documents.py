@@ -17,6 +17,7 @@ NOBODYS = "0" * 32
 
 def seen(world: World, user: str) -> Iterator[Seen]:
     yield from _listed(world, user)
+    yield from _sources(world, user)
     for collection in COLLECTIONS:
         yield from _searched(world, user, collection)
         yield from _exported(world, user, collection)
@@ -76,6 +77,23 @@ def _listed(world: World, user: str) -> Iterator[Seen]:
             items,
             lambda item: not item.deleted and company.may_read(user, item),
         )
+
+
+def _sources(world: World, user: str) -> Iterator[Seen]:
+    """Each collection has one source, of its name; what is counted is what may be read."""
+    company, web = world.company, world.web
+    listed = web.get(user, "/v1/sources").json().get("sources", ())
+    counted = {row["id"]: sum(row["documents"].values()) for row in listed}
+    for collection in COLLECTIONS:
+        mine = [item for item in company.items.values() if item.collection == collection]
+        readable = sum(not item.deleted and company.may_read(user, item) for item in mine)
+        there = readable > 0 or company.edits(user, collection)
+        yield Seen("sources", collection, counted.get(collection, 0), readable)
+        yield Seen("sources", collection, collection in counted, there)
+        found = web.get(user, f"/v1/sources/{collection}")
+        absent = web.get(user, f"/v1/sources/{NOBODYS}")
+        known = answered(found, collection) != answered(absent, NOBODYS)
+        yield Seen("source", collection, known, there)
 
 
 def _searched(world: World, user: str, collection: str) -> Iterator[Seen]:

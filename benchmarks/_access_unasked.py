@@ -13,6 +13,9 @@ UNASKED: Final = {
     "the name of one it may not read is taken (409) is documented, and tested in tests/auth",
     "POST /v1/chat/completions": _MODELS,
     "POST /v1/embeddings": _MODELS,
+    "POST /v1/rerank": _MODELS,
+    "POST /v1/sources/{source_id}/sync": "as the source itself, or that its caller "
+    "may not write; tested in tests/api",
     "GET /v1/models": "the names of models, out of the settings",
     "GET /v1/models/{model}": "the names of models, out of the settings",
     "GET /v1/me": _ACCOUNTS,

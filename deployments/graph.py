@@ -79,6 +79,7 @@ class Graph:
             generate=self.chat,
             embed=self.embed,
             readiness=self.readiness,
+            rerank=None if self._handles.reranker is None else self.rerank,
             collectors=(
                 *self._counters.collectors,
                 *self._measures.collectors,
@@ -210,6 +211,13 @@ class Graph:
         handle = self._handles.embedder
         vectors: Vectors = await call(lambda: handle.embed_many.remote(list(texts), current()))
         return vectors
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Logits, one a text."""
+        handle = self._handles.reranker
+        assert handle is not None
+        scores: list[float] = await call(lambda: handle.scores.remote(query, list(texts)))
+        return scores
 
     async def readiness(self) -> dict[str, Readiness]:
         """Ask every part at once."""

@@ -170,6 +170,11 @@ class DocumentNotFound(NotFound):
     title = "No such document"
 
 
+class SourceNotFound(NotFound):
+    code = "source_not_found"
+    title = "No such source"
+
+
 class JobNotFound(NotFound):
     code = "job_not_found"
     title = "No such job"

@@ -9,10 +9,11 @@ from sqlalchemy import Engine
 from smartypants.auth.callers import Caller
 from smartypants.auth.roles import Permission
 from smartypants.errors import DocumentNotFound
-from smartypants.ledger import acls, collections, conversations, documents, jobs
+from smartypants.ledger import acls, collections, conversations, documents, jobs, sources
 from smartypants.ledger.conversations import Conversation
 from smartypants.ledger.documents import Document
 from smartypants.ledger.jobs import Job
+from smartypants.ledger.sources import SeenSource
 from smartypants.types import DocumentState
 
 
@@ -67,6 +68,31 @@ def job(
         raise jobs.unknown(job_id)
     caller.check(permission, row.collection)
     return row
+
+
+def source(
+    engine: Engine,
+    source_id: str,
+    caller: Caller,
+    *,
+    permission: Permission = Permission.DOCUMENTS_READ,
+) -> SeenSource:
+    """The source, of which the caller may read a document, or whose collection it edits.
+
+    Raises `SourceNotFound`, the same for one that is not there and one not for the caller;
+    `Forbidden` for one that it may only see.
+    """
+    found = sources.seen(
+        engine,
+        acl_ids=acl_ids(engine, caller),
+        reach=caller.reach,
+        edits=caller.edits,
+        source_id=source_id,
+    )
+    if not found:
+        raise sources.unknown(source_id)
+    caller.check(permission, found[0].source.collection)
+    return found[0]
 
 
 def hidden(engine: Engine, document_ids: Iterable[str], caller: Caller) -> set[str]:

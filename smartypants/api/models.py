@@ -1,4 +1,4 @@
-"""`GET /v1/models`: what the OpenAI-compatible routes may be asked for."""
+"""`GET /v1/models`: what the routes of models may be asked for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def check_model(asked: str, *served: str) -> None:
 
 
 def _served(settings: Settings) -> list[str]:
-    return list(dict.fromkeys((*settings.llm.models, settings.embedder.model)))
+    reranker = settings.reranker.model
+    names = (*settings.llm.models, settings.embedder.model, *([reranker] if reranker else ()))
+    return list(dict.fromkeys(names))
 
 
 def _model(name: str) -> Model:

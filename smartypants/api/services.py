@@ -59,6 +59,8 @@ class Services:
     generate: Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Delta, None]]
     embed: Callable[[Sequence[str]], Awaitable[Vectors]]
     readiness: Callable[[], Awaitable[dict[str, Readiness]]]
+    rerank: Callable[[str, Sequence[str]], Awaitable[list[float]]] | None = None
+    """Logits of a query's texts; None where there is no reranker."""
     collectors: Sequence[Collector] = ()
     """What else Prometheus may know."""
     audit: Callable[[Event], Awaitable[None]] = nobody

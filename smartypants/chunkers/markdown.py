@@ -16,6 +16,9 @@ _WINDOW = 8_192
 _CHARS_PER_TOKEN = 8
 """No chunk is longer, whatever its tokens: a word of 100 letters and more is one token."""
 
+_REMOVED = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
+"""White space that BERT's tokenizer takes out as control characters: it joins words."""
+
 # Possessive throughout: a heading such as "# # # #" must have one reading, not 2^n.
 _ONLY_HEADINGS = re.compile(r"(?:\s*+#{1,6}+[ \t]++[^\n]*+)++\s*+")
 
@@ -140,7 +143,11 @@ def _windows(text: str) -> list[Range]:
 
 
 def _splits_word(text: str, at: int) -> bool:
-    return 0 < at < len(text) and not text[at - 1].isspace() and not text[at].isspace()
+    return 0 < at < len(text) and not _separates(text[at - 1]) and not _separates(text[at])
+
+
+def _separates(character: str) -> bool:
+    return character.isspace() and character not in _REMOVED
 
 
 PLUGIN = MarkdownChunker

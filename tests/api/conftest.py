@@ -137,6 +137,12 @@ class Backend:
             raise self.error
         return np.array([[len(text), 0.5, -1] for text in texts], dtype=np.float32)
 
+    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """The longer, the better."""
+        if self.error:
+            raise self.error
+        return [float(len(text) - len(query)) for text in texts]
+
     async def readiness(self) -> dict[str, Readiness]:
         return self.parts
 
@@ -185,6 +191,7 @@ def services(
         generate=backend.generate,
         embed=backend.embed,
         readiness=backend.readiness,
+        rerank=backend.rerank,
     )
     engine.dispose()
 

@@ -32,6 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/feedback": {"query": "x", "document_id": "d", "relevant": True},
     "/v1/chat/completions": {"model": LLM, "messages": [{"role": "user", "content": "x"}]},
     "/v1/embeddings": {"model": "m", "input": "x"},
+    "/v1/rerank": {"model": "m", "query": "x", "documents": ["y"]},
     "/v1/keys": {"name": "k"},
     "/v1/users": {"name": "new"},
     "/v1/grants": {"collection": "a", "principal": "public", "role": "reader"},

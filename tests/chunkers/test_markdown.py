@@ -52,6 +52,7 @@ _TEXTS = st.one_of(
 )
 @given(text=_TEXTS)
 @example(text="각종" * 500)
+@example(text="# Heading\n" + "antidisestablishmentarianism" * 2 + "\x0c" + "x" * 1_000)
 @example(text="가" * 8_192 + "나 다" + "라" * 300)
 def test_any_text(
     chunker: MarkdownChunker, max_tokens: int, count_tokens: Callable[[str], int], text: str

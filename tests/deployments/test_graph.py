@@ -162,6 +162,16 @@ def test_every_part_learns_whose_account_it_is_on(world: World) -> None:
     assert world.payers == {(part, ann) for part in ("process", "retrieve", "embed", "generate")}
 
 
+def test_texts_are_reranked_where_there_is_a_reranker(tmp_path: Path, sqlite_ledger: str) -> None:
+    async def scores(query: str, texts: list[str]) -> list[float]:
+        return [float(text == query) for text in texts]
+
+    rerank = World(tmp_path, sqlite_ledger, scores).graph.services().rerank
+    assert rerank is not None
+    assert asyncio.run(rerank("a", ("b", "a"))) == [0.0, 1.0]
+    assert World(tmp_path, sqlite_ledger).graph.services().rerank is None
+
+
 def test_searches_and_answers_are_made_once(world: World) -> None:
     assert [world.search("a v1").cached for _ in range(2)] == [False, True]
     first, second = world.ask("a v1"), world.ask("a v1")

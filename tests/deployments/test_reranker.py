@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,9 +58,12 @@ def test_requests_share_a_batch(settings: Settings, tmp_path: Path) -> None:
     deployment = serve.deployment(RerankerServer, max_ongoing_requests=64)
     handle = serve.run(deployment.bind(settings), name="reranker", route_prefix=None)
     requests = [(f"question {number}", ["fish"] * (number + 1)) for number in range(10)]
-    responses = [handle.scores.remote(query, passages) for query, passages in requests]
-    for (query, passages), response in zip(requests, responses, strict=True):
-        assert response.result() == [float(len(query) + 4)] * len(passages)
+
+    async def ask() -> list[list[float]]:
+        return list(await asyncio.gather(*(handle.scores.remote(*each) for each in requests)))
+
+    scores = asyncio.run(ask())
+    assert scores == [[float(len(query) + 4)] * len(passages) for query, passages in requests]
     warm_up, *batches = [int(line) for line in (tmp_path / "batches.txt").read_text().split()]
     assert warm_up == 1
     assert sum(batches) == sum(len(passages) for _, passages in requests)
