@@ -26,6 +26,9 @@ ENVIRONMENT = {
     # The proxy's default of 5 s, three times, is short while a model loads beside it.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+    # A pipeline that was killed keeps its share of the CPUs for so long, by default 180 s; those
+    # that live renew theirs every 10.
+    "RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S": "30",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TOKENIZERS_PARALLELISM": "true",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",

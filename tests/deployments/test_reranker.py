@@ -38,7 +38,14 @@ class Noting:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
+def runner() -> Iterator[asyncio.Runner]:
+    """Whose event loop the handles live in, until Serve has ended."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture
+def settings(tmp_path: Path, runner: asyncio.Runner) -> Iterator[Settings]:
     """A Serve whose workers know a plugin `noting`."""
     (tmp_path / "plugins").mkdir()
     entry = "[smartypants.rerankers]\nnoting = acme_plugins:Noting\n"
@@ -49,12 +56,16 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
     ray.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
     chosen = RerankerSettings(kind="noting", model=str(tmp_path), max_batch_requests=4)
     yield Settings(data_dir=tmp_path, reranker=chosen)
-    serve.shutdown()
+
+    async def end() -> None:
+        await serve.shutdown_async()
+
+    runner.run(end())
     ray.shutdown()
 
 
 @pytest.mark.ray
-def test_requests_share_a_batch(settings: Settings, tmp_path: Path) -> None:
+def test_requests_share_a_batch(settings: Settings, tmp_path: Path, runner: asyncio.Runner) -> None:
     deployment = serve.deployment(RerankerServer, max_ongoing_requests=64)
     handle = serve.run(deployment.bind(settings), name="reranker", route_prefix=None)
     requests = [(f"question {number}", ["fish"] * (number + 1)) for number in range(10)]
@@ -62,7 +73,7 @@ def test_requests_share_a_batch(settings: Settings, tmp_path: Path) -> None:
     async def ask() -> list[list[float]]:
         return list(await asyncio.gather(*(handle.scores.remote(*each) for each in requests)))
 
-    scores = asyncio.run(ask())
+    scores = runner.run(ask())
     assert scores == [[float(len(query) + 4)] * len(passages) for query, passages in requests]
     warm_up, *batches = [int(line) for line in (tmp_path / "batches.txt").read_text().split()]
     assert warm_up == 1
