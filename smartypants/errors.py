@@ -16,6 +16,7 @@
     ├── NotFound                  404
     │   ├── CollectionNotFound
     │   ├── DocumentNotFound
+    │   ├── SourceNotFound
     │   ├── JobNotFound
     │   ├── ConversationNotFound
     │   ├── TurnNotFound

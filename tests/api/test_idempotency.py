@@ -207,6 +207,7 @@ def test_all_writes_take_one() -> None:
         ("POST", "/v1/answers"),
         ("POST", "/v1/chat/completions"),
         ("POST", "/v1/embeddings"),
+        ("POST", "/v1/rerank"),
         ("POST", "/v1/prompts/{name}/preview"),
         ("POST", "/auth/logout"),
     }
