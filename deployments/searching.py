@@ -70,7 +70,7 @@ class Searching:
             try:
                 yield admission
             except DeadlineExceeded as exc:
-                if self._gate.waiting:  # it is not this query that takes long
+                if admission.waited or self._gate.waiting:  # it is not this query that takes long
                     raise Overloaded("The deadline passed in a queue.", "Try again later.") from exc
                 raise
 

@@ -49,6 +49,8 @@ class Admission:
     arrival, 0 where there was room: near 1 it is wise to leave out what can be left out."""
 
     load: float
+    waited: bool
+    """Whether there was no room."""
 
 
 class Gate:
@@ -104,8 +106,8 @@ class Gate:
         late = expected - budget_s
         if self._full and (late > 0 or len(self._waiting) >= self._most_waiting):
             raise _overloaded(max(late, self._interval.mean))
-        load = 0.0
-        if self._full:
+        load, waited = 0.0, self._full
+        if waited:
             load = min(expected / budget_s, 1.0)
             await self._turn()
             left = budget_s - (self._clock() - arrived)
@@ -116,7 +118,7 @@ class Gate:
             self._working += 1
         began = self._clock()
         try:
-            yield Admission(load)
+            yield Admission(load, waited)
             self._took(began, budget_s)
         except Exception:
             self._took(began, budget_s, at_least=self._service.mean)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from deployments.graph import Graph, Handles
 from smartypants.api.services import AnswerRequest
-from smartypants.errors import LLMUnavailable
+from smartypants.errors import DeadlineExceeded, LLMUnavailable, Overloaded
 from smartypants.ledger import prompts, safety
 from smartypants.ledger.database import connect
 from smartypants.measures import MAX_PROMPT_VERSIONS
@@ -178,6 +179,35 @@ def test_searches_and_answers_are_made_once(world: World) -> None:
     assert (first.cached, second.cached) == (False, True)
     assert second.text == first.text
     assert (world.searches, world.generations) == (1, 1)
+
+
+def test_who_is_late_for_having_waited_is_told_to_come_back(
+    tmp_path: Path, sqlite_ledger: str
+) -> None:
+    world = World(tmp_path, sqlite_ledger, serve={"search_places": 1})
+    world.docs.write("a", "v1", ("public",), COLOUR)
+
+    async def slow(query: Query, payer: object) -> SearchPlan:
+        await asyncio.sleep(0.2 if query.deadline is None else 60)
+        return await process(query, engine=world.docs.engine, settings=world.settings)
+
+    handles = world.graph._searching._handles
+    handles.query_processor.process = Method(slow)  # type: ignore[attr-defined]
+
+    async def ask(deadline: float | None) -> SearchResult:
+        return await world.graph.search(Query("a v1", "docs", deadline=deadline))
+
+    async def both() -> list[SearchResult | BaseException]:
+        first = asyncio.create_task(ask(None))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(ask(time.time() + 2.0))
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    done, late = asyncio.run(both())
+    assert isinstance(done, SearchResult)
+    assert isinstance(late, Overloaded)
+    with pytest.raises(DeadlineExceeded):  # nobody was before it
+        asyncio.run(ask(time.time() + 0.2))
 
 
 def test_a_commit_makes_them_anew(world: World) -> None:
