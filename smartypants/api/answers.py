@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from smartypants.api import search, services
+from smartypants.api import search, search_results, services
 from smartypants.api.bodies import json_body
 from smartypants.api.examples import instance
 from smartypants.api.fields import (
@@ -24,15 +24,12 @@ from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.search import (
     RETRIEVAL_ERRORS,
     History,
-    Hit,
     SearchFilters,
     SearchOptions,
-    SearchResponse,
-    TraceStep,
     Turn,
-    UnderstoodQuery,
     UseCache,
 )
+from smartypants.api.search_results import Hit, SearchResponse, TraceStep, UnderstoodQuery
 from smartypants.api.streaming import EventStream, closing, event, while_connected
 from smartypants.auth.roles import Permission
 from smartypants.errors import InvalidRequest, LLMUnavailable
@@ -164,7 +161,7 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
         answer=answer.text,
         found=answer.found,
         citations=[citation(found) for found in answer.citations],
-        hits=[search.hit(found) for found in answer.hits],
+        hits=[search_results.hit(found) for found in answer.hits],
         usage=Usage(prompt_tokens=answer.prompt_tokens, completion_tokens=answer.completion_tokens),
         prompt=_prompt(answer),
         supported_sentences=answer.supported_sentences,
@@ -173,10 +170,12 @@ def _response(answer: Answer, request_id: str) -> AnswerResponse:
         mode=answer.mode,
         finish_reason=answer.finish_reason,
         warnings=[AnswerWarning(code=w.code, message=w.message) for w in answer.warnings],
-        understood=None if answer.understood is None else search.understood(answer.understood),
-        trace=search.steps(answer.trace),
+        understood=None
+        if answer.understood is None
+        else search_results.understood(answer.understood),
+        trace=search_results.steps(answer.trace),
         skipped=dict(answer.skipped),
-        timings_ms=search.rounded(answer.timings_ms),
+        timings_ms=search_results.rounded(answer.timings_ms),
         cached=answer.cached,
         request_id=request_id,
     )
@@ -237,7 +236,7 @@ async def _as_text(
         async for item in events:
             match item:
                 case SearchResult():
-                    yield event("hits", search.response(item, request_id))
+                    yield event("hits", search_results.response(item, request_id))
                 case Delta():
                     if item.text:
                         yield event("token", Token(text=item.text))
