@@ -14,6 +14,7 @@ from smartypants import reindexing, wiring
 from smartypants.api import access
 from smartypants.api.bodies import NO_BODY, json_body
 from smartypants.api.fields import Identifier, NoParams, Params, RequestBody, Time, at
+from smartypants.api.jobs import AcceptedJob, accepted
 from smartypants.api.paging import Paged, page_of
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
 from smartypants.api.services import Services
@@ -153,12 +154,6 @@ async def _delete(call: Call[None, CollectionPath]) -> Response:
     return Response(status_code=204)
 
 
-class AcceptedReindex(BaseModel):
-    """The job that does it; `GET /v1/jobs/{id}` says how far it is."""
-
-    job_id: str
-
-
 async def _reindex(call: Call[None, CollectionPath]) -> Response:
     services, caller = call.services, call.caller
 
@@ -168,9 +163,7 @@ async def _reindex(call: Call[None, CollectionPath]) -> Response:
             services.engine, services.settings, call.params.name, submitted_by=caller.id
         )
 
-    job = await anyio.to_thread.run_sync(submit)
-    headers = {"Location": f"/v1/jobs/{job.id}"}
-    return json_response(AcceptedReindex(job_id=job.id), status=202, headers=headers)
+    return accepted(await anyio.to_thread.run_sync(submit))
 
 
 ROUTES: tuple[AnyRoute, ...] = (
@@ -223,7 +216,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         handler=_reindex,
         body=NO_BODY,
         params=CollectionPath,
-        response=AcceptedReindex,
+        response=AcceptedJob,
         status=202,
         errors=(CollectionNotFound,),
     ),

@@ -16,7 +16,7 @@ from smartypants.api.bodies import NO_BODY
 from smartypants.api.documents import Document, describe
 from smartypants.api.examples import instance
 from smartypants.api.fields import Identifier, Limit, Params, Time, at, maybe_at
-from smartypants.api.routing import AnyRoute, Call, Route
+from smartypants.api.routing import AnyRoute, Call, Route, json_response
 from smartypants.api.services import Services
 from smartypants.api.streaming import EventStream, event
 from smartypants.auth.callers import Caller
@@ -73,6 +73,12 @@ class JobWithFailures(Job):
     failed_documents: list[Document] = Field(description=f"The first {MAX_FAILED} of them.")
 
 
+class AcceptedJob(BaseModel):
+    """The job that does it."""
+
+    job_id: str
+
+
 class JobList(BaseModel):
     jobs: list[Job]
     next_cursor: str | None = Field(description="Null on the last page.")
@@ -97,6 +103,11 @@ def _describe(engine: Engine, row: jobs.Job) -> Job:
         started_at=maybe_at(row.started_at),
         finished_at=maybe_at(row.finished_at),
     )
+
+
+def accepted(job: jobs.Job) -> Response:
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    return json_response(AcceptedJob(job_id=job.id), status=202, headers=headers)
 
 
 async def _list(call: Call[None, JobsQuery]) -> JobList:

@@ -10,8 +10,9 @@ from smartypants.addresses import redacted
 from smartypants.api import access
 from smartypants.api.bodies import NO_BODY
 from smartypants.api.fields import CollectionName, Identifier, Params, Time, at
+from smartypants.api.jobs import AcceptedJob, accepted
 from smartypants.api.paging import Paged, page_of
-from smartypants.api.routing import AnyRoute, Call, Route, json_response
+from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.auth.roles import Permission
 from smartypants.connectors.uploads import URI as UPLOADS
 from smartypants.errors import Conflict, SourceNotFound
@@ -47,12 +48,6 @@ class Source(BaseModel):
 class SourceList(BaseModel):
     sources: list[Source]
     next_cursor: str | None = Field(description="Null on the last page.")
-
-
-class AcceptedSync(BaseModel):
-    """The job that lists the source, and reads what is new or changed."""
-
-    job_id: str
 
 
 def _describe(found: SeenSource) -> Source:
@@ -105,9 +100,7 @@ async def _sync(call: Call[None, SourcePath]) -> Response:
         params = {"connector": row.kind, "uri": row.given_uri}
         return jobs.submit(engine, "ingest", row.collection, params, submitted_by=caller.id)
 
-    job = await anyio.to_thread.run_sync(submit)
-    headers = {"Location": f"/v1/jobs/{job.id}"}
-    return json_response(AcceptedSync(job_id=job.id), status=202, headers=headers)
+    return accepted(await anyio.to_thread.run_sync(submit))
 
 
 ROUTES: tuple[AnyRoute, ...] = (
@@ -143,7 +136,7 @@ ROUTES: tuple[AnyRoute, ...] = (
         handler=_sync,
         body=NO_BODY,
         params=SourcePath,
-        response=AcceptedSync,
+        response=AcceptedJob,
         status=202,
         errors=(SourceNotFound, Conflict),
     ),
