@@ -1,4 +1,4 @@
-"""Which document comes next when several jobs share one pipeline."""
+"""Which document comes next when several runs of jobs share one pipeline."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DOCUMENT_COST = 32 * 1024
 
 
 class Feed:
-    """Interleaves the work of jobs by their shares (stride scheduling: Waldspurger, Weihl 1995).
+    """Interleaves the work of runs by their shares (stride scheduling: Waldspurger, Weihl 1995).
 
-    Each job has a clock that its documents move on, by their size over the job's weight; the
-    job whose clock is furthest behind is next. A job that comes late starts at the clock of the
+    Each run has a clock that its documents move on, by their size over the run's weight; the
+    one whose clock is furthest behind is next. One that comes late starts at the clock of the
     others: it neither catches up with them nor waits for them.
 
     >>> feed = Feed()
@@ -23,33 +23,33 @@ class Feed:
     """
 
     def __init__(self) -> None:
-        self._jobs: dict[str, tuple[Iterator[Work], float]] = {}
+        self._runs: dict[str, tuple[Iterator[Work], float]] = {}
         self._clocks: dict[str, float] = {}
         self._again: list[Work] = []
 
-    def add(self, job_id: str, works: Iterator[Work], *, weight: float) -> None:
-        self._clocks[job_id] = min(self._clocks.values(), default=0.0)
-        self._jobs[job_id] = (works, weight)
+    def add(self, run: str, works: Iterator[Work], *, weight: float) -> None:
+        self._clocks[run] = min(self._clocks.values(), default=0.0)
+        self._runs[run] = (works, weight)
 
-    def discard(self, job_id: str) -> None:
-        self._jobs.pop(job_id, None)
-        self._clocks.pop(job_id, None)
-        self._again = [work for work in self._again if work.job_id != job_id]
+    def discard(self, run: str) -> None:
+        self._runs.pop(run, None)
+        self._clocks.pop(run, None)
+        self._again = [work for work in self._again if work.run != run]
 
     def put_back(self, works: list[Work]) -> None:
         """Work that was taken and has to be done again comes before all other."""
         self._again += works
 
     def next(self) -> Work | None:
-        """The next document, taken from its job; None where no job has any left."""
+        """The next document, taken from its run; None where no run has any left."""
         if self._again:
             return self._again.pop(0)
         while self._clocks:
-            job_id = min(self._clocks, key=self._clocks.__getitem__)
-            works, weight = self._jobs[job_id]
+            run = min(self._clocks, key=self._clocks.__getitem__)
+            works, weight = self._runs[run]
             work = next(works, None)
             if work is not None:
-                self._clocks[job_id] += (DOCUMENT_COST + work.ref.size) / weight
+                self._clocks[run] += (DOCUMENT_COST + work.ref.size) / weight
                 return work
-            del self._clocks[job_id]
+            del self._clocks[run]
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from actors.work import Part, Work
@@ -24,17 +23,19 @@ class Finished:
 
 @dataclass(slots=True)
 class Flight:
-    """A document on its way; `deaths` of the pipeline have it begun anew."""
+    """A document on its way, and what has come of it so far."""
 
     work: Work
     arrived: int = 0
     embedded: int = 0
-    deaths: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Flights:
-    """What is on its way, each document once, and how many bytes that is.
+    """What is on its way, by ticket, and how many bytes that is.
+
+    A document may be on its way several times: for a job that ingests and one that indexes anew,
+    or for a job that was stopped and began again.
 
     >>> flights = Flights()
     >>> work = flights.take_off(work)
@@ -42,41 +43,31 @@ class Flights:
     """
 
     def __init__(self) -> None:
-        self._flying: dict[str, Flight] = {}
+        self._flying: dict[int, Flight] = {}
         self._tickets = itertools.count(1)
         self.bytes = 0
 
     def __len__(self) -> int:
         return len(self._flying)
 
-    def __iter__(self) -> Iterator[Flight]:
-        """Each, while some of them land."""
-        return iter(list(self._flying.values()))
-
     def take_off(self, work: Work) -> Work:
-        """The work with a ticket: parts of an earlier way of the document count no more."""
-        document_id = work.ref.document_id
-        former = self._flying.get(document_id)
-        if former is not None:  # of a job that was stopped, or of a pipeline that died
-            self.land(former.work)
+        """The work with a ticket; only parts with this one count for it."""
         work = replace(work, ticket=next(self._tickets))
-        self._flying[document_id] = Flight(work, deaths=former.deaths if former else 0)
+        self._flying[work.ticket] = Flight(work)
         self.bytes += work.ref.size
         return work
 
-    def land(self, work: Work) -> None:
-        flight = self._flying.pop(work.ref.document_id)
-        self.bytes -= flight.work.ref.size
-
-    def clear(self) -> None:
+    def clear(self) -> list[Work]:
+        """Forget all: what was on its way."""
+        works = [flight.work for flight in self._flying.values()]
         self._flying.clear()
         self.bytes = 0
+        return works
 
     def arrived(self, part: Part) -> Finished | None:
         """The document, if this was its last part."""
-        document_id = part.work.ref.document_id
-        flight = self._flying.get(document_id)
-        if flight is None or flight.work.ticket != part.work.ticket:
+        flight = self._flying.get(part.work.ticket)
+        if flight is None:
             return None
         flight.arrived += 1
         flight.embedded += part.embedded
@@ -84,11 +75,12 @@ class Flights:
             flight.seconds[stage] = flight.seconds.get(stage, 0.0) + seconds
         if part.failed is None and not part.unchanged and flight.arrived < part.parts:
             return None
-        self.land(flight.work)
+        del self._flying[part.work.ticket]
+        self.bytes -= part.work.ref.size
         indexed = None
         if part.failed is None and not part.unchanged:
             indexed = Indexed(
-                document_id,
+                part.work.ref.document_id,
                 part.version,
                 part.title,
                 part.chunk_count,

@@ -155,7 +155,7 @@ def ingest(
         watch.report(progress)
         works = _works(request, engine, connector.source_id, collection.physical, since=began)
         try:
-            for finished in pipeline.run(request.job_id, works, weight=request.share):
+            for finished in pipeline.run(works, weight=request.share):
                 if committer.add(finished):
                     watch.advanced()
                 watch.report(progress)
@@ -188,7 +188,6 @@ def _works(
     while page := documents.pending(engine, source_id, after=after, limit=PAGE):
         for row in page:
             yield Work(
-                request.job_id,
                 request.source,
                 physical,
                 row.ref,

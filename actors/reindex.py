@@ -163,9 +163,7 @@ class _Filling:
             self._record,
         )
         try:
-            for finished in pipeline.run(
-                self._request.job_id, self._works(), weight=self._request.share
-            ):
+            for finished in pipeline.run(self._works(), weight=self._request.share):
                 if committer.add(finished):
                     self._watch.advanced()
                 self._watch.report(self._progress)
@@ -180,7 +178,6 @@ class _Filling:
             for row, held in page:
                 self._acl_ids[row.id] = row.acl_id
                 yield Work(
-                    self._request.job_id,
                     source,
                     self._generation.physical,
                     row.ref,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -34,13 +35,14 @@ class SharedPipeline:
     One thread does everything: it feeds while there is room, and hands out receipts.
 
     >>> with SharedPipeline(settings) as pipeline:
-    ...     for finished in pipeline.run(job_id, works, weight=1.0): ...
+    ...     for finished in pipeline.run(works, weight=1.0): ...
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._feed = Feed()
         self._flights = Flights()
+        self._numbers = itertools.count(1)
         self._inboxes: dict[str, queue.Queue[list[Finished] | SmartyPantsError]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -63,17 +65,19 @@ class SharedPipeline:
         """Start the actors, so that the first documents don't wait for them."""
         self._used_at = time.monotonic()
 
-    def run(self, job_id: str, works: Iterator[Work], *, weight: float) -> Iterator[list[Finished]]:
+    def run(self, works: Iterator[Work], *, weight: float) -> Iterator[list[Finished]]:
         """Do a job's work; documents come as they are finished, in no order.
 
-        Yields at least twice a second, also nothing, so that the caller can look around.
-        Raises what no pipeline could get over. Closing it drops what is on its way.
+        What an earlier run of the same job left on its way doesn't count here. Yields at least
+        twice a second, also nothing, so that the caller can look around. Raises what no pipeline
+        could get over. Closing it drops what is on its way.
         """
         inbox: queue.Queue[list[Finished] | SmartyPantsError] = queue.Queue()
-        left = _Counted(works)
+        run = f"run-{next(self._numbers)}"
+        left = _Counted(works, run)
         with self._lock:
-            self._inboxes[job_id] = inbox
-            self._feed.add(job_id, left, weight=weight)
+            self._inboxes[run] = inbox
+            self._feed.add(run, left, weight=weight)
         done = 0
         try:
             while not (left.exhausted and done == left.taken):
@@ -90,10 +94,8 @@ class SharedPipeline:
                 raise left.error
         finally:
             with self._lock:
-                # A job that was lost and claimed again may run here anew already.
-                if self._inboxes.get(job_id) is inbox:
-                    del self._inboxes[job_id]
-                    self._feed.discard(job_id)
+                self._inboxes.pop(run, None)
+                self._feed.discard(run)
 
     def _drive(self) -> None:
         while not self._closing.is_set():
@@ -112,6 +114,7 @@ class SharedPipeline:
             self._used_at = time.monotonic()
         if not wanted:
             self._stop()
+            self._flights.clear()
             self._closing.wait(TICK_S)
             return
         if self._actor is None:
@@ -159,11 +162,11 @@ class SharedPipeline:
         for part in parts:
             done = self._flights.arrived(part)
             if done is not None:
-                finished.setdefault(done.work.job_id, []).append(done)
+                finished.setdefault(done.work.run, []).append(done)
         with self._lock:
-            for job_id, documents in finished.items():
-                if job_id in self._inboxes:
-                    self._inboxes[job_id].put(documents)
+            for run, documents in finished.items():
+                if run in self._inboxes:
+                    self._inboxes[run].put(documents)
 
     def _died(self, exc: Exception) -> None:
         """Begin again what was on its way; give up on what has seen too many deaths."""
@@ -178,24 +181,22 @@ class SharedPipeline:
             why = f"The pipeline died {MAX_DEATHS} times in a row: {str(exc)[:500]}"
             self._abandon(Unavailable(why, "The logs of Ray have the reason."))
             return
-        for flight in self._flights:
-            flight.deaths += 1
-            if flight.work.job_id not in self._inboxes:
-                self._flights.land(flight.work)
-            elif flight.deaths >= MAX_DEATHS:
-                self._give_up(flight.work)
-            else:
-                with self._lock:
-                    self._feed.put_back([replace(flight.work, fresh=False)])
+        for work in self._flights.clear():
+            work = replace(work, fresh=False, deaths=work.deaths + 1)
+            if work.deaths >= MAX_DEATHS:
+                self._give_up(work)
+                continue
+            with self._lock:
+                if work.run in self._inboxes:
+                    self._feed.put_back([work])
 
     def _give_up(self, work: Work) -> None:
         message = f"The pipeline died {MAX_DEATHS} times while {work.ref.name} was in it."
         ref = work.ref
         failed = Failed(ref.document_id, "pipeline_died", message, retryable=False, etag=ref.etag)
-        self._flights.land(work)
         with self._lock:
-            if work.job_id in self._inboxes:
-                self._inboxes[work.job_id].put([Finished(work, failed=failed)])
+            if work.run in self._inboxes:
+                self._inboxes[work.run].put([Finished(work, failed=failed)])
 
     def _abandon(self, error: SmartyPantsError) -> None:
         """End the pipeline, and every job's run of it, with an error."""
@@ -205,17 +206,18 @@ class SharedPipeline:
         self._flights.clear()
         self._used_at = 0.0
         with self._lock:
-            for job_id, inbox in self._inboxes.items():
-                self._feed.discard(job_id)
+            for run, inbox in self._inboxes.items():
+                self._feed.discard(run)
                 inbox.put(error)
             self._inboxes = {}
 
 
 class _Counted:
-    """An iterator that counts what was taken from it, and knows when it has ended."""
+    """A run's work, marked as such: counts what was taken, and knows when it has ended."""
 
-    def __init__(self, works: Iterator[Work]) -> None:
+    def __init__(self, works: Iterator[Work], run: str) -> None:
         self._works = works
+        self._run = run
         self.taken = 0
         self.exhausted = False
         self.error: Exception | None = None
@@ -233,7 +235,7 @@ class _Counted:
             self.exhausted, self.error = True, exc
             raise StopIteration from exc
         self.taken += 1
-        return work
+        return replace(work, run=self._run)
 
 
 def our_error(exc: BaseException) -> SmartyPantsError | None:

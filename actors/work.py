@@ -27,9 +27,8 @@ class SourceSpec:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A document to index for a job; `indexed_version` is what searches show now."""
+    """A document to index; `indexed_version` is what searches show now."""
 
-    job_id: str
     source: SourceSpec
     physical: str
     ref: DocumentRef
@@ -41,8 +40,12 @@ class Work:
     """A version whose kept text is cut anew; its source is not asked."""
     payer: Payer = NOBODY
     """On whose account it is embedded."""
+    run: str = ""
+    """Who waits for it: one run of a job through the pipeline. The pipeline sets it."""
     ticket: int = 0
     """Tells one way through the pipeline from another of the same document."""
+    deaths: int = 0
+    """Of the pipeline, with this document in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def chunk_texts(settings: Settings, folder: Path) -> list[str]:
         uri=source.uri,
         blobs=wiring.open_blobs(elsewhere),
     )
-    work = [Work("", source, "", ref, 0, None) for ref in connector.discover()]
+    work = [Work(source, "", ref, 0, None) for ref in connector.discover()]
     batches = ReadDocuments(elsewhere)(row(work))
     parts = [part for rows in batches for part in rows["batch"][0]]
     return [chunk.searched_text for part in parts for chunk in part.chunks]

@@ -12,19 +12,19 @@ from smartypants.types import DocumentRef
 SPEC = SourceSpec("filesystem", "docs", "/docs")
 
 
-def work(job_id: str, number: int = 0, *, size: int = 0) -> Work:
-    ref = DocumentRef("source", f"{job_id}/{number}", f"{job_id}-{number}", "1", size=size)
-    return Work(job_id, SPEC, "physical", ref, 1, None)
+def work(run: str, number: int = 0, *, size: int = 0) -> Work:
+    ref = DocumentRef("source", f"{run}/{number}", f"{run}-{number}", "1", size=size)
+    return Work(SPEC, "physical", ref, 1, None, run=run)
 
 
-def works(job_id: str, count: int, *, size: int = 0) -> Iterator[Work]:
-    return (work(job_id, number, size=size) for number in range(count))
+def works(run: str, count: int, *, size: int = 0) -> Iterator[Work]:
+    return (work(run, number, size=size) for number in range(count))
 
 
 def take(feed: Feed, count: int) -> list[str]:
-    """The jobs of the next documents."""
+    """The runs of the next documents."""
     taken = [feed.next() for _ in range(count)]
-    return [item.job_id for item in taken if item is not None]
+    return [item.run for item in taken if item is not None]
 
 
 def test_nothing() -> None:
@@ -62,8 +62,8 @@ def test_latecomer_does_not_catch_up() -> None:
 
 def test_equal_jobs_alternate() -> None:
     feed = Feed()
-    for job_id in "abc":
-        feed.add(job_id, works(job_id, 50), weight=1.0)
+    for run in "abc":
+        feed.add(run, works(run, 50), weight=1.0)
     for _ in range(50):
         assert sorted(take(feed, 3)) == ["a", "b", "c"]
 

@@ -131,5 +131,6 @@ def test_cancel_pause_resume_and_a_runner_that_stops(site: Site, runner: Runner)
     assert (again.state, again.progress) == ("queued", {})
     ended = until(site, job_id, lambda job: job.ended)
     assert ended.state == "succeeded"
+    assert ended.progress["unchanged"] + ended.progress["indexed"] == 300
     assert len(documents.pending(site.engine, site.rows()[0].source_id)) == 0
     assert {row.state for row in site.rows()} == {"indexed"}

@@ -32,7 +32,7 @@ def test_chunks_are_written_with_what_filters_ask_for(milvus: MilvusVectorStore)
     for name, author in (("a.pdf", "Jane Doe"), ("b.eml", "")):
         ref = DocumentRef("s", f"file:///{name}", name, "1", 1, metadata={"author": author})
         chunk = Chunk(ref.document_id, "v1", 0, f"Words of {name}", 0, 5)
-        work = Work("j", SourceSpec("filesystem", "c", "/"), physical, ref, 1, None)
+        work = Work(SourceSpec("filesystem", "c", "/"), physical, ref, 1, None)
         parsed = {"from": "Bob <bob@x.org>", "date": "Tue, 3 Mar 2026 09:12:00 +0100"}
         vectors = np.full((1, 4), 0.5, dtype=np.float32)
         parts.append(Part(work, "v1", parsed=parsed, chunks=(chunk,), vectors=vectors))
@@ -57,7 +57,7 @@ def test_vectors_are_on_the_account_of_whoever_submitted_the_job(
     def part(owner: str, name: str) -> Part:
         ref = DocumentRef("s", f"file:///{name}", name, "1", 1)
         payer = Payer(owner, route="ingest", collection="c")
-        work = Work("j", SourceSpec("filesystem", "c", "/"), "p", ref, 1, None, payer=payer)
+        work = Work(SourceSpec("filesystem", "c", "/"), "p", ref, 1, None, payer=payer)
         chunks = tuple(
             Chunk(ref.document_id, "v1", number, f"{name} {number}", 0, 5) for number in range(2)
         )
