@@ -29,6 +29,9 @@ ENVIRONMENT = {
     # A pipeline that was killed keeps its share of the CPUs for so long, by default 180 s; those
     # that live renew theirs every 10.
     "RAY_DATA_AUTOSCALING_REQUEST_EXPIRE_TIME_S": "30",
+    # uvicorn would put what a header says in the place of a loopback address; who is believed is
+    # ours to say (`http.trusted_proxies`).
+    "FORWARDED_ALLOW_IPS": "",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TOKENIZERS_PARALLELISM": "true",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",

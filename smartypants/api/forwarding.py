@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from smartypants.options.serving import Network
 
 FORWARDED: Final = "X-Forwarded-For"
-_LOOPBACK: Final = "127.0.0.1"
 
 
 class Forwarded:
@@ -32,13 +31,13 @@ class Forwarded:
 def address(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
     """The last in the chain of proxies that is none of ours; empty where nobody knows.
 
-    What stands further to the left in `X-Forwarded-For` is whatever the client wrote there.
+    What stands further to the left in `X-Forwarded-For` is whatever the client wrote there. The
+    server must leave the connection's address alone: uvicorn does where FORWARDED_ALLOW_IPS is
+    empty.
     """
     peer = connection.client.host if connection.client else ""
     headers = connection.headers.getlist(FORWARDED)
     named = [_host(part) for header in headers for part in header.split(",")]
-    if peer in named:  # uvicorn believes the header by itself if it comes over the loopback
-        peer = _LOOPBACK
     chain = [*named, peer]
     while len(chain) > 1 and _within(chain[-1], trusted):
         chain.pop()
