@@ -132,6 +132,7 @@ def ingest(
         progress.enter("discovering")
         incomplete = _discover(request, connector.discover(), settings, engine, watch, progress)
         if incomplete is None:
+            listing.note_listed(engine, connector.source_id)
             watch.listed()
 
     permit(engine, vectors, collection.name)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from smartypants.addresses import redacted
 from smartypants.api import access
 from smartypants.api.bodies import NO_BODY
-from smartypants.api.fields import CollectionName, Identifier, Params, Time, at
+from smartypants.api.fields import CollectionName, Identifier, Params, Time, at, maybe_at
 from smartypants.api.jobs import AcceptedJob, accepted
 from smartypants.api.paging import Paged, page_of
 from smartypants.api.routing import AnyRoute, Call, Route
@@ -43,6 +43,7 @@ class Source(BaseModel):
     uri: str
     documents: SourceDocuments
     created_at: Time
+    listed_at: Time | None = Field(description="When its listing was last complete.")
 
 
 class SourceList(BaseModel):
@@ -61,6 +62,7 @@ def _describe(found: SeenSource) -> Source:
             **{state: counts.get(state, 0) for state in SourceDocuments.model_fields}
         ),
         created_at=at(row.created_at),
+        listed_at=maybe_at(row.listed_at),
     )
 
 

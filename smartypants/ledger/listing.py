@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-from sqlalchemy import Engine, RowMapping, exists, select
+from sqlalchemy import Engine, RowMapping, exists, select, update
 
 from smartypants.attachments import container
 from smartypants.auditing import events
@@ -51,6 +51,14 @@ def register_source(
         connection.execute(upsert(engine, sources, [row]))
 
 
+def note_listed(engine: Engine, source_id: str) -> None:
+    """The source's listing is complete as of now."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(sources).where(sources.c.id == source_id).values(listed_at=time.time())
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A row of `sources`."""
@@ -61,6 +69,7 @@ class Source:
     uri: str
     created_at: float
     listed_at: float | None
+    """When its listing was last complete."""
 
     @property
     def given_uri(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smartypants.errors import EmbeddingModelMismatch, PruneRefused
-from smartypants.ledger import collections
+from smartypants.ledger import collections, listing
 from tests.actors.conftest import Site
 
 pytestmark = [pytest.mark.ray, pytest.mark.integration, pytest.mark.timeout(900)]
@@ -27,6 +27,8 @@ def test_every_format_and_a_second_run_that_embeds_nothing(site: Site) -> None:
     assert first.chunks == site.chunks() == sum(row.chunk_count for row in site.rows())
     assert any(row.chunk_count > 4 for row in site.rows()), "no document travelled in parts"
     assert {"discover", "read", "embed", "write", "commit"} <= set(first.seconds)
+    [source] = listing.sources_by_id(site.engine, [site.rows()[0].source_id])
+    assert source.listed_at is not None
 
     for file in site.folder.iterdir():  # newer, but the same inside
         os.utime(file, (1, 1))

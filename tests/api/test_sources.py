@@ -60,6 +60,10 @@ def test_only_what_the_caller_may_read_is_seen_and_counted(
     assert hidden["code"] == missing["code"] == "source_not_found"
     found = closed.get("/v1/sources/mixed", headers=ann).json()
     assert (found["kind"], found["uri"], found["collection"]) == ("objects", f"{URI}mixed", "docs")
+    assert found["listed_at"] is None
+    listing.note_listed(services.engine, "mixed")
+    found = closed.get("/v1/sources/mixed", headers=ann).json()
+    assert found["listed_at"] > found["created_at"]
     editor = key_of(services.engine, "eve", Role.EDITOR)
     assert seen(closed, editor) == {"mixed": 1, "bobs": 0, "elsewhere": 1}
 
