@@ -119,11 +119,15 @@ class Searching:
             yield event
 
     async def generate(
-        self, messages: Sequence[Message], sampling: SamplingParams, request_id: str
+        self,
+        messages: Sequence[Message],
+        sampling: SamplingParams,
+        request_id: str,
+        deadline: float | None = None,
     ) -> AsyncGenerator[Delta, None]:
         yield Delta("", "stop")
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], deadline: float | None) -> Vectors:
         return np.full((len(texts), DIMENSION), 0.5, dtype=np.float32)
 
     async def readiness(self) -> dict[str, Readiness]:

@@ -170,11 +170,15 @@ class Graph:
         )
 
     def chat(
-        self, messages: Sequence[Message], sampling: SamplingParams, request_id: str
+        self,
+        messages: Sequence[Message],
+        sampling: SamplingParams,
+        request_id: str,
+        deadline: float | None,
     ) -> AsyncGenerator[Delta, None]:
         """What the LLM says without any documents, processed like an answer."""
         return self._safety.everywhere.response().process(
-            self.generate(messages, sampling, request_id)
+            self.generate(messages, sampling, request_id, deadline)
         )
 
     async def generate(
@@ -206,17 +210,21 @@ class Graph:
                         self._usage.note(delta.usage)
                     yield delta
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], deadline: float | None) -> Vectors:
         """Unit vectors, one row a text."""
         handle = self._handles.embedder
-        vectors: Vectors = await call(lambda: handle.embed_many.remote(list(texts), current()))
+        vectors: Vectors = await call(
+            lambda: handle.embed_many.remote(list(texts), current()), deadline=deadline
+        )
         return vectors
 
-    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+    async def rerank(self, query: str, texts: Sequence[str], deadline: float | None) -> list[float]:
         """Logits, one a text."""
         handle = self._handles.reranker
         assert handle is not None
-        scores: list[float] = await call(lambda: handle.scores.remote(query, list(texts)))
+        scores: list[float] = await call(
+            lambda: handle.scores.remote(query, list(texts)), deadline=deadline
+        )
         return scores
 
     async def readiness(self) -> dict[str, Readiness]:

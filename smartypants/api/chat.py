@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from starlette.responses import Response
 
+from smartypants.api import context
 from smartypants.api.bodies import json_body
 from smartypants.api.completions import (
     ChatCompletion,
@@ -26,7 +27,13 @@ from smartypants.api.problems import Problem
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.streaming import EventStream, closing, while_connected
 from smartypants.auth.roles import Permission
-from smartypants.errors import InvalidRequest, LLMUnavailable, ModelNotServed, Overloaded
+from smartypants.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    LLMUnavailable,
+    ModelNotServed,
+    Overloaded,
+)
 from smartypants.types import Delta, FinishReason, Message, Role, SamplingParams
 
 _DONE = "data: [DONE]\n\n"
@@ -60,7 +67,8 @@ async def _complete(
 ) -> ChatCompletion | Response:
     body = call.body
     check_model(body.model, *call.services.settings.llm.models)
-    deltas = call.services.generate(_messages(body), _sampling(body), call.request_id)
+    deadline = context.deadline(call.request)
+    deltas = call.services.generate(_messages(body), _sampling(body), call.request_id, deadline)
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         chunks = _chunks(deltas, model=body.model, include_usage=usage)
@@ -160,6 +168,12 @@ ROUTES: tuple[AnyRoute, ...] = (
         response=ChatCompletion,
         streams="With `stream: true`: unnamed events (ChatCompletionChunk), then `[DONE]`.",
         sample=lambda: f"{_data(instance(ChatCompletionChunk))}{_DONE}",
-        errors=(InvalidRequest, ModelNotServed, Overloaded, LLMUnavailable),
+        errors=(
+            InvalidRequest,
+            ModelNotServed,
+            Overloaded,
+            LLMUnavailable,
+            DeadlineExceeded,
+        ),
     ),
 )

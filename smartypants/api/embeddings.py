@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from smartypants.api import context
 from smartypants.api.bodies import json_body
 from smartypants.api.fields import NoParams, RequestBody
 from smartypants.api.models import check_model
@@ -17,7 +18,7 @@ from smartypants.api.problems import FieldError, InvalidFields
 from smartypants.api.routing import AnyRoute, Call, Route, json_response
 from smartypants.api.streaming import while_connected
 from smartypants.auth.roles import Permission
-from smartypants.errors import ModelNotServed, Overloaded, Unavailable
+from smartypants.errors import DeadlineExceeded, ModelNotServed, Overloaded, Unavailable
 from smartypants.protocols import Vectors
 
 _CHARS_PER_TOKEN = 4
@@ -64,8 +65,10 @@ async def _embed(call: Call[EmbeddingsRequest, NoParams]) -> Response:
     check_model(body.model, call.services.settings.embedder.model)
     texts = [body.input] if isinstance(body.input, str) else body.input
 
+    deadline = context.deadline(call.request)
+
     async def work() -> Vectors:
-        return await call.services.embed(texts)
+        return await call.services.embed(texts, deadline)
 
     vectors = await while_connected(call.request.receive, work())
     if body.dimensions not in (None, vectors.shape[1]):
@@ -108,6 +111,6 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=json_body(EmbeddingsRequest),
         params=NoParams,
         response=EmbeddingList,
-        errors=(ModelNotServed, Overloaded, Unavailable),
+        errors=(ModelNotServed, Overloaded, Unavailable, DeadlineExceeded),
     ),
 )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from smartypants.api import context
 from smartypants.api.bodies import json_body
 from smartypants.api.completions import Ignored
 from smartypants.api.fields import NoParams, Question, RequestBody
@@ -15,7 +16,7 @@ from smartypants.api.models import check_model
 from smartypants.api.routing import AnyRoute, Call, Route
 from smartypants.api.streaming import while_connected
 from smartypants.auth.roles import Permission
-from smartypants.errors import ModelNotServed, Overloaded, Unavailable
+from smartypants.errors import DeadlineExceeded, ModelNotServed, Overloaded, Unavailable
 
 MAX_DOCUMENTS = 1000
 
@@ -80,8 +81,10 @@ async def _rerank(call: Call[RerankRequest, NoParams]) -> RerankResponse:
     check_model(body.model, served)
     texts = [each if isinstance(each, str) else each.text for each in body.documents]
 
+    deadline = context.deadline(call.request)
+
     async def work() -> list[float]:
-        return await rerank(body.query, texts)
+        return await rerank(body.query, texts, deadline)
 
     logits = await while_connected(call.request.receive, work())
     best = sorted(range(len(texts)), key=lambda index: -logits[index])
@@ -118,6 +121,6 @@ ROUTES: tuple[AnyRoute, ...] = (
         body=json_body(RerankRequest),
         params=NoParams,
         response=RerankResponse,
-        errors=(ModelNotServed, Overloaded, Unavailable),
+        errors=(ModelNotServed, Overloaded, Unavailable, DeadlineExceeded),
     ),
 )

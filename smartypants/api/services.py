@@ -56,11 +56,15 @@ class Services:
     vectors: VectorStore
     search: Callable[[Query], Awaitable[SearchResult]]
     answer: Callable[[AnswerRequest], AsyncGenerator[AnswerEvent, None]]
-    generate: Callable[[Sequence[Message], SamplingParams, str], AsyncGenerator[Delta, None]]
-    embed: Callable[[Sequence[str]], Awaitable[Vectors]]
+    generate: Callable[
+        [Sequence[Message], SamplingParams, str, float | None], AsyncGenerator[Delta, None]
+    ]
+    """Messages, how to answer, the request's id, the deadline (Unix time)."""
+    embed: Callable[[Sequence[str], float | None], Awaitable[Vectors]]
+    """Texts, the deadline."""
     readiness: Callable[[], Awaitable[dict[str, Readiness]]]
-    rerank: Callable[[str, Sequence[str]], Awaitable[list[float]]] | None = None
-    """Logits of a query's texts; None where there is no reranker."""
+    rerank: Callable[[str, Sequence[str], float | None], Awaitable[list[float]]] | None = None
+    """Logits of a query's texts by the deadline; None where there is no reranker."""
     collectors: Sequence[Collector] = ()
     """What else Prometheus may know."""
     audit: Callable[[Event], Awaitable[None]] = nobody

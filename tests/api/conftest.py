@@ -90,6 +90,8 @@ class Backend:
     queries: list[Query] = field(default_factory=list)
     answers: list[AnswerRequest] = field(default_factory=list)
     chats: list[tuple[list[Message], SamplingParams, str]] = field(default_factory=list)
+    deadlines: list[float | None] = field(default_factory=list)
+    """Of the models' own routes."""
     error: Exception | None = None
     error_after: int = 0
     endless: bool = False
@@ -113,8 +115,13 @@ class Backend:
         yield ANSWER
 
     async def generate(
-        self, messages: Sequence[Message], params: SamplingParams, request_id: str
+        self,
+        messages: Sequence[Message],
+        params: SamplingParams,
+        request_id: str,
+        deadline: float | None,
     ) -> AsyncIterator[Delta]:
+        self.deadlines.append(deadline)
         self.chats.append((list(messages), params, request_id))
         async for delta in self._words():
             yield delta
@@ -132,13 +139,15 @@ class Backend:
         finally:
             self.closed += 1
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], deadline: float | None) -> Vectors:
+        self.deadlines.append(deadline)
         if self.error:
             raise self.error
         return np.array([[len(text), 0.5, -1] for text in texts], dtype=np.float32)
 
-    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+    async def rerank(self, query: str, texts: Sequence[str], deadline: float | None) -> list[float]:
         """The longer, the better."""
+        self.deadlines.append(deadline)
         if self.error:
             raise self.error
         return [float(len(text) - len(query)) for text in texts]

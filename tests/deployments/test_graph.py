@@ -84,6 +84,7 @@ class World:
         )
         self.docs = Collection(connect(url), "docs", None)
         self.searches = self.generations = 0
+        self.pause_s = 0.0
         self.told: list[Message] = []
         self.payers: set[tuple[str, object]] = set()
         self.words: tuple[str, ...] | Exception = ("The fact of a ", "is v1 here.")
@@ -122,6 +123,7 @@ class World:
         self.told = messages
 
         async def deltas() -> AsyncIterator[Delta]:
+            await asyncio.sleep(self.pause_s)
             if isinstance(self.words, Exception):
                 raise self.words
             for word in self.words:
@@ -159,7 +161,7 @@ def test_every_part_learns_whose_account_it_is_on(world: World) -> None:
     ann = Payer("a" * 32, "ann", route="/v1/answers", collection="docs")
     with paying(ann):
         world.ask("a v1")
-        asyncio.run(world.graph.embed(["a v1"]))
+        asyncio.run(world.graph.embed(["a v1"], None))
     assert world.payers == {(part, ann) for part in ("process", "retrieve", "embed", "generate")}
 
 
@@ -169,8 +171,32 @@ def test_texts_are_reranked_where_there_is_a_reranker(tmp_path: Path, sqlite_led
 
     rerank = World(tmp_path, sqlite_ledger, scores).graph.services().rerank
     assert rerank is not None
-    assert asyncio.run(rerank("a", ("b", "a"))) == [0.0, 1.0]
+    assert asyncio.run(rerank("a", ("b", "a"), None)) == [0.0, 1.0]
     assert World(tmp_path, sqlite_ledger).graph.services().rerank is None
+
+
+async def too_late(*_: object) -> Any:
+    await asyncio.sleep(60)
+
+
+def test_models_that_are_called_by_themselves_have_a_deadline(
+    tmp_path: Path, sqlite_ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(World, "_embed_many", too_late)
+    services = World(tmp_path, sqlite_ledger, too_late).graph.services()
+    soon = time.time() + 0.05
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(services.embed(["a"], soon))
+    assert services.rerank is not None
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(services.rerank("a", ["b"], soon))
+
+
+def test_a_chat_has_a_deadline(world: World) -> None:
+    world.pause_s = 60
+    deltas = world.graph.services().generate([], SamplingParams(), "r", time.time() + 0.05)
+    with pytest.raises(DeadlineExceeded):
+        asyncio.run(anext(aiter(deltas)))  # type: ignore[arg-type]
 
 
 def test_searches_and_answers_are_made_once(world: World) -> None:
