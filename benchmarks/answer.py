@@ -75,7 +75,7 @@ def main() -> None:
     options = parser.parse_args()
     requests = QUICK_REQUESTS if options.quick else REQUESTS
     with _common.data_dir(options.reuse) as data_dir:
-        settings = _common.own_settings(data_dir)
+        settings = _common.own_settings(data_dir, ingest=_common.AT_REST)
         answers: list[float] = []
         with _common.running(settings) as url:
             served = asyncio.run(over_http(url, settings, requests))

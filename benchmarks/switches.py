@@ -51,7 +51,16 @@ VARIANTS = (
         "both: Serve's defaults",
         {"RAY_SERVE_ENABLE_HA_PROXY": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "0"},
     ),
-    Variant("grpc", "gRPC between deployments", {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}),
+    Variant(
+        "actor_calls",
+        "actor calls between deployments, not gRPC",
+        {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "0"},
+    ),
+    Variant(
+        "slow_controller",
+        "Serve's controller twice a second, not ten times",
+        {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5"},
+    ),
     Variant("unbatched", "no batching across requests", {}, {"serve": {"max_batch_requests": 1}}),
     Variant("as_it_is_again", "as it is, again"),
 )
