@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,6 +73,7 @@ class VectorServer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._data_dir.mkdir(parents=True, exist_ok=True)
+        drop_unmade_collections(self._data_dir)
         drop_suspicious_indexes(self._data_dir)
         command = command_that_dies_with_us(
             sys.executable, "-m", "milvus_lite", "server",
@@ -81,6 +83,15 @@ class VectorServer:
         )  # fmt: skip
         with (_log_file(self._settings)).open("ab") as output:
             return subprocess.Popen(command, stdout=output, stderr=output)
+
+
+def drop_unmade_collections(data_dir: Path) -> None:
+    """Remove folders of collections that a kill left without a schema: nothing is in them, and
+    Milvus Lite can neither open nor make a collection of that name."""
+    for folder in data_dir.glob("collections/*/"):
+        if not (folder / "schema.json").exists():
+            log.warning("unmade_collection_dropped", collection=folder.name)
+            shutil.rmtree(folder)
 
 
 def drop_suspicious_indexes(data_dir: Path) -> None:

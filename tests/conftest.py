@@ -167,10 +167,15 @@ def start_milvus(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture(scope="session")
-def milvus_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def milvus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("milvus")
+
+
+@pytest.fixture(scope="session")
+def milvus_port(milvus_folder: Path) -> Iterator[int]:
     """A Milvus Lite server of this test session."""
     port = free_port()
-    server = start_milvus(tmp_path_factory.mktemp("milvus"), port)
+    server = start_milvus(milvus_folder, port)
     MilvusVectorStore(uri=f"http://127.0.0.1:{port}", embedded=True).wait(60)
     yield port
     server.kill()

@@ -35,6 +35,7 @@ from smartypants.vectorstores._milvus_schema import indexes, schema
 
 _DELETE_BATCH = 50
 _PAGE = 1_000
+_APPEARS_S = 5.0
 
 
 class MilvusVectorStore:
@@ -96,7 +97,7 @@ class MilvusVectorStore:
         try:
             client.create_collection(physical, schema=schema(client, dimension))
         except MilvusException:
-            if client.has_collection(physical):
+            if self._appears(physical):
                 return  # somebody else was quicker, and does the rest
             raise
         # Nothing is there to index yet; pymilvus would wait half a second for each.
@@ -104,6 +105,14 @@ class MilvusVectorStore:
         client.load_collection(physical)
         if not client.has_collection(_alias(physical)):
             self.expose(physical)
+
+    def _appears(self, physical: str) -> bool:
+        """Whether a collection is there soon: Milvus Lite makes its folder first, which nobody
+        else can make then, and knows of it when its schema is on the disk."""
+        deadline = time.monotonic() + _APPEARS_S
+        while not (found := self.client.has_collection(physical)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return bool(found)
 
     @mapped
     def expose(self, physical: str) -> None:

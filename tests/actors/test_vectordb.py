@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from actors.vectordb import SUSPICIOUS_S, drop_suspicious_indexes, port_in_use
+from actors.vectordb import (
+    SUSPICIOUS_S,
+    drop_suspicious_indexes,
+    drop_unmade_collections,
+    port_in_use,
+)
 from tests.conftest import free_port
 
 NOW = 1_800_000_000.0
@@ -49,11 +54,21 @@ def test_a_long_stop_makes_nothing_trustworthy(tmp_path: Path) -> None:
     assert (index.exists(), data.exists()) == (False, True)
 
 
+def test_collections_that_were_never_made_go(tmp_path: Path) -> None:
+    made, unmade = (tmp_path / "collections" / name for name in ("made", "unmade"))
+    file(made / "schema.json", ago_s=0)
+    file(unmade / "schema.json.tmp", ago_s=0)
+    file(tmp_path / "collections" / "LOCK", ago_s=0)
+    drop_unmade_collections(tmp_path)
+    assert {path.name for path in (tmp_path / "collections").iterdir()} == {"made", "LOCK"}
+
+
 @pytest.mark.parametrize("made", [True, False])
 def test_no_files(tmp_path: Path, made: bool) -> None:
     folder = tmp_path / "vectors"
     if made:
         folder.mkdir()
+    drop_unmade_collections(folder)
     drop_suspicious_indexes(folder)
     assert folder.exists() == made
 

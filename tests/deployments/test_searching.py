@@ -80,7 +80,9 @@ def test_past_capacity_some_are_refused_and_the_rest_is_not_reranked(
     assert refused
     assert all((outcome.retry_after_s or 0) > 0 for outcome in refused)
     assert done
-    assert any(result.skipped.get("rerank") == "the system is busy" for result in done)
+    # Which of the two it is depends on how busy the machine is, too.
+    why = {"the system is busy", "the deadline leaves no time for it"}
+    assert why & {result.skipped.get("rerank") for result in done}
 
 
 @pytest.mark.parametrize("away", [1, 2])

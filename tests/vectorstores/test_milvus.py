@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import signal
+import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -40,6 +42,27 @@ def test_server_that_is_not_there() -> None:
     copy = pickle.loads(pickle.dumps(caught.value))
     assert "doctor" in copy.hint
     assert copy.retryable
+
+
+def test_a_collection_that_somebody_else_is_making(
+    milvus: MilvusVectorStore, milvus_folder: Path
+) -> None:
+    """Its folder is there, its schema is not yet."""
+    milvus.create("first__model__v1", dimension=4)
+    folders = milvus_folder / "collections"
+    (folders / "second__model__v1").mkdir()
+
+    def finish() -> None:
+        time.sleep(0.3)
+        made = (folders / "first__model__v1" / "schema.json").read_text()
+        schema = made.replace("first__model__v1", "second__model__v1")
+        (folders / "second__model__v1" / "schema.json").write_text(schema)
+
+    other = threading.Thread(target=finish)
+    other.start()
+    milvus.create("second__model__v1", dimension=4)
+    other.join()
+    assert milvus.count("second__model__v1") == 0
 
 
 def test_token_is_looked_up_where_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
