@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from smartypants.api.services import Services
 from tests.api.chat.client import Script, whole
 from tests.api.chat.conftest import Serve
@@ -15,13 +13,16 @@ from tests.auth.conftest import key_of, required
 PAGE = Path(__file__).parents[3] / "docs" / "chat.md"
 
 
-def test_the_example(
-    serve: Serve, services: Services, script: Script, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_example(serve: Serve, services: Services, script: Script) -> None:
+    printed: list[str] = []
+
+    def note(*parts: object, end: str = "\n", flush: bool = False) -> None:
+        printed.append(" ".join(map(str, parts)) + end)
+
     url = serve(required(services)).replace("http", "ws")
     [example] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     key = key_of(services.engine, "ann")["Authorization"].removeprefix("Bearer ")
-    exec(example.replace("ws://127.0.0.1:8000", url).replace("sp_…", key), {})
-    printed = capsys.readouterr().out
-    assert whole(script) in printed
-    assert "['Lease']" in printed
+    # Standard output is the logs' too, which come in between.
+    exec(example.replace("ws://127.0.0.1:8000", url).replace("sp_…", key), {"print": note})
+    assert whole(script) in "".join(printed)
+    assert "['Lease']" in "".join(printed)
