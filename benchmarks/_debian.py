@@ -86,6 +86,7 @@ def _unpack(package: str, debs: Path, target: Path) -> None:
                 f"apt-get can't fetch {package}: {done.stderr.strip()[-500:]}",
                 "The set needs Debian, and `apt-get update`.",
             )
+    target.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(found[-1]), str(target)], check=True)
 
 

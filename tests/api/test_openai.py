@@ -37,7 +37,7 @@ def ai(url) -> Iterator[openai.OpenAI]:
 
 
 def wait_until(condition) -> None:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)

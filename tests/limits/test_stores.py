@@ -131,7 +131,7 @@ def test_without_redis_each_replica_limits_by_itself(
     for replica in replicas:
         taken = sum(not replica.apply([Charge(rule, 1)], NOW).refused for _ in range(20))
         assert taken == 5  # neither nothing nor everything
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.integration

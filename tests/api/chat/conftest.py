@@ -17,7 +17,7 @@ from tests.auth.conftest import served
 from tests.conftest import free_port
 from tests.ledger.conftest import Source
 
-QUICK = ChatSettings(grace_s=0.5, ping_s=0.2, timeout_s=3.0, lease_s=2.0)
+QUICK = ChatSettings(grace_s=0.5, ping_s=0.2, timeout_s=30.0, lease_s=2.0)
 Serve = Callable[..., str]
 
 

@@ -255,7 +255,7 @@ def test_a_reader_that_takes_nothing_is_let_go(
 ) -> None:
     """Its messages wait where they are; the turn ends, and is kept."""
     script.words = tuple("x" * 100_000 for _ in range(400))
-    url = serve(ping_s=60.0)
+    url = serve(ping_s=60.0, timeout_s=3.0)
     with chat(url, max_queue=1, compression=None) as client:
         client.ask()
         conversation = client.hear()["conversation"]
