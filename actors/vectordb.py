@@ -86,10 +86,10 @@ class VectorServer:
 
 
 def drop_unmade_collections(data_dir: Path) -> None:
-    """Remove folders of collections that a kill left without a schema: nothing is in them, and
-    Milvus Lite can neither open nor make a collection of that name."""
+    """Remove folders of collections that a kill left before their schema was written: nothing is
+    in them, and Milvus Lite can neither open nor make a collection of that name."""
     for folder in data_dir.glob("collections/*/"):
-        if not (folder / "schema.json").exists():
+        if {path.name for path in folder.iterdir()} <= {"schema.json.tmp"}:
             log.warning("unmade_collection_dropped", collection=folder.name)
             shutil.rmtree(folder)
 

@@ -64,7 +64,6 @@ async def _embed(call: Call[EmbeddingsRequest, NoParams]) -> Response:
     body = call.body
     check_model(body.model, call.services.settings.embedder.model)
     texts = [body.input] if isinstance(body.input, str) else body.input
-
     deadline = context.deadline(call.request)
 
     async def work() -> Vectors:

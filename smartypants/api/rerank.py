@@ -80,7 +80,6 @@ async def _rerank(call: Call[RerankRequest, NoParams]) -> RerankResponse:
         raise ModelNotServed("There is no reranker here.", "Set reranker.model.")
     check_model(body.model, served)
     texts = [each if isinstance(each, str) else each.text for each in body.documents]
-
     deadline = context.deadline(call.request)
 
     async def work() -> list[float]:

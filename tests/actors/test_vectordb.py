@@ -55,12 +55,15 @@ def test_a_long_stop_makes_nothing_trustworthy(tmp_path: Path) -> None:
 
 
 def test_collections_that_were_never_made_go(tmp_path: Path) -> None:
-    made, unmade = (tmp_path / "collections" / name for name in ("made", "unmade"))
-    file(made / "schema.json", ago_s=0)
-    file(unmade / "schema.json.tmp", ago_s=0)
-    file(tmp_path / "collections" / "LOCK", ago_s=0)
+    folder = tmp_path / "collections"
+    file(folder / "made" / "schema.json", ago_s=0)
+    file(folder / "of another release" / "data" / "rows.parquet", ago_s=0)
+    file(folder / "half written" / "schema.json.tmp", ago_s=0)
+    (folder / "empty").mkdir()
+    file(folder / "LOCK", ago_s=0)
     drop_unmade_collections(tmp_path)
-    assert {path.name for path in (tmp_path / "collections").iterdir()} == {"made", "LOCK"}
+    kept = {path.name for path in folder.iterdir()}
+    assert kept == {"made", "of another release", "LOCK"}
 
 
 @pytest.mark.parametrize("made", [True, False])
