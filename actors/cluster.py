@@ -65,29 +65,33 @@ def start(settings: Settings) -> None:
         os.environ.setdefault(name, value)
     scratch = scratch_dir(settings)
     scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        init_local(
+            num_cpus=settings.ray.num_cpus or max(8, 4 * (os.cpu_count() or 1)),
+            include_dashboard=settings.ray.dashboard,
+            object_store_memory=settings.ray.object_store_bytes,
+            _temp_dir=str(scratch),
+        )
+    except Exception as exc:
+        raise SetupError(
+            f"Ray did not start: {exc}", f"Its logs are in {scratch}/session_latest/logs."
+        ) from exc
+
+
+def init_local(**options: Any) -> None:
+    """Start a Ray of our own by `ray.init(**options)`; once more where it did not come up.
+
+    Ray gives its own processes 30 s, which is short beside other work.
+    """
     for last in (False, True):
         try:
-            _start_local(settings, scratch)
+            ray.init(address="local", log_to_driver=False, **options)
             return
         except Exception as exc:
             ray.shutdown()
             if last:
-                raise SetupError(
-                    f"Ray did not start: {exc}", f"Its logs are in {scratch}/session_latest/logs."
-                ) from exc
-            # It gives its own processes 30 s, which is short beside other work: once more.
+                raise
             log.warning("ray_start_failed", error=str(exc))
-
-
-def _start_local(settings: Settings, scratch: Path) -> None:
-    ray.init(
-        address="local",
-        num_cpus=settings.ray.num_cpus or max(8, 4 * (os.cpu_count() or 1)),
-        include_dashboard=settings.ray.dashboard,
-        object_store_memory=settings.ray.object_store_bytes,
-        _temp_dir=str(scratch),
-        log_to_driver=False,
-    )
 
 
 def refuse_embedded_parts(settings: Settings) -> None:

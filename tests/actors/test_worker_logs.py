@@ -11,12 +11,13 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
 PROGRAM = """
 import ray, structlog
+from actors.cluster import init_local
 from actors.worker_logs import configure_worker_logs
 from smartypants.settings import LogSettings, Settings
 
 settings = Settings(log=LogSettings(level="error"))
 configure_worker_logs(settings)
-ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+init_local(num_cpus=1, include_dashboard=False)
 
 @ray.remote
 def configured():

@@ -10,6 +10,7 @@ import pytest
 import ray
 from ray import serve
 
+from actors import cluster
 from deployments.reranker import RerankerServer
 from smartypants.errors import SetupError
 from smartypants.options.answering import RerankerSettings
@@ -53,7 +54,8 @@ def settings(tmp_path: Path, runner: asyncio.Runner) -> Iterator[Settings]:
     (tmp_path / "config.json").write_text("{}")
     root = Path(__file__).parents[2]
     path = f"{tmp_path / 'plugins'}:{root}"
-    ray.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
+    environment = {"env_vars": {"PYTHONPATH": path}}
+    cluster.init_local(num_cpus=2, include_dashboard=False, runtime_env=environment)
     chosen = RerankerSettings(kind="noting", model=str(tmp_path), max_batch_requests=4)
     yield Settings(data_dir=tmp_path, reranker=chosen)
 
