@@ -5,8 +5,9 @@ same order, 64 tokens at most, temperature 0, after a warm-up:
 
 - HTTP: `POST /v1/chat/completions` with `stream`, against the running graph.
 - engine: `smartypants.llms.vllm.VllmLLM` with the same arguments, in a fresh process, after the
-  system has ended. Environment variables are each one's own: Ray sets OMP_NUM_THREADS in its
-  workers, the bare engine has what the shell has.
+  system has ended; each token by itself as vLLM gives it (`llm.max_stream_interval` 1).
+  Environment variables are each one's own: Ray sets OMP_NUM_THREADS in its workers, the bare
+  engine has what the shell has.
 
 The time to the first token is the median over requests; tokens a second are all completion
 tokens of a level over its duration. `/v1/answers` (search, then a longer prompt) is measured at
@@ -131,7 +132,8 @@ def bare_engine(settings: Settings, requests: dict[int, int]) -> dict[int, Level
 
 
 async def _engine(settings: Settings, requests: dict[int, int]) -> dict[int, Level]:
-    llm = wiring.make_llm(settings)
+    bare = settings.llm.model_copy(update={"max_stream_interval": 1})
+    llm = wiring.make_llm(settings.model_copy(update={"llm": bare}))
     assert isinstance(llm, Engine)
     params = SamplingParams(max_tokens=MAX_TOKENS, temperature=0.0)
 

@@ -7,8 +7,8 @@ import multiprocessing
 import os
 import re
 import subprocess
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -40,11 +40,18 @@ _CPU_ENVIRONMENT: Final = {
 }
 
 
+_STREAMS_A_TOKEN: Final = 6
+
+
 class VllmLLM:
     """A model served by vLLM's asynchronous engine, which runs in a process of its own.
 
     The engine belongs to the event loop that first uses it. Before `start` the object is only
     a description, cheap to build and to pickle.
+
+    Each piece of a stream costs every process on its way. So beside many others a stream comes in
+    larger pieces: of one token, and one more for every six others, up to `max_stream_interval`.
+    The first token is always a piece by itself.
 
         llm = VllmLLM(path="/models/smollm2", model="smollm2")
         async for delta in llm.generate([Message("user", "Hi")], params, request_id="1"):
@@ -58,6 +65,7 @@ class VllmLLM:
         model: str,
         max_model_len: int = 2048,
         max_num_seqs: int = 16,
+        max_stream_interval: int = 8,
         gpu: bool = False,
         threads: int | None = None,
         gpu_memory_utilization: float = 0.6,
@@ -89,6 +97,8 @@ class VllmLLM:
         self._engine: AsyncLLM | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._starting: asyncio.Lock | None = None
+        self._streams = 0
+        self._max_stream_interval = max_stream_interval
 
     async def start(self) -> None:
         """Load the model and be ready; idempotent. `generate` does it where nobody has.
@@ -117,10 +127,14 @@ class VllmLLM:
         from vllm.inputs import tokens_input
 
         try:
-            sampling = _engine_params(params, max_tokens=min(params.max_tokens, room))
+            sampling = _engine_params(
+                params,
+                max_tokens=min(params.max_tokens, room),
+                stream_interval=self._stream_interval(),
+            )
             outputs = self._engine.generate(tokens_input(prompt), sampling, request_id=request_id)
             # Closed with us, not when the collector finds it: that is what frees the slot.
-            async with aclosing(outputs):
+            async with aclosing(outputs), self._counted():
                 completion_tokens = 0
                 async for output in outputs:
                     completion_tokens += len(output.outputs[0].token_ids)
@@ -129,6 +143,17 @@ class VllmLLM:
             raise
         except Exception as exc:
             raise _mapped(exc, self.model) from exc
+
+    def _stream_interval(self) -> int:
+        return min(1 + self._streams // _STREAMS_A_TOKEN, self._max_stream_interval)
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return len(self._prompt(messages))
@@ -226,7 +251,9 @@ def _defuse(match: re.Match[str]) -> str:
     return match[0][0] + " " + match[0][1:]
 
 
-def _engine_params(params: SamplingParams, *, max_tokens: int) -> EngineParams:
+def _engine_params(
+    params: SamplingParams, *, max_tokens: int, stream_interval: int
+) -> EngineParams:
     from vllm.sampling_params import RequestOutputKind
     from vllm.sampling_params import SamplingParams as EngineParams
 
@@ -238,6 +265,7 @@ def _engine_params(params: SamplingParams, *, max_tokens: int) -> EngineParams:
         seed=params.seed,
         skip_special_tokens=True,
         output_kind=RequestOutputKind.DELTA,
+        stream_interval=stream_interval,
     )
 
 

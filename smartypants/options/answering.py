@@ -59,6 +59,11 @@ class LLMSettings(Section):
     served_name: str | None = Field(None, description="The name in `/v1/models`. Default: `model`.")
     max_model_len: PositiveInt = Field(2048, description="Tokens of prompt and answer together.")
     max_num_seqs: PositiveInt = Field(16, description="Sequences that vLLM runs at once.")
+    max_stream_interval: PositiveInt = Field(
+        8,
+        description="Tokens in a piece of a stream, at most, while many streams run: one, and one "
+        "more for every six others.",
+    )
     threads: PositiveInt | None = Field(
         None, description="CPU threads of an engine without a GPU. Default: all cores but one."
     )

@@ -62,6 +62,7 @@ def _engine(settings: Settings, name: str, model: str) -> LLM:
         model=name,
         max_model_len=chosen.max_model_len,
         max_num_seqs=chosen.max_num_seqs,
+        max_stream_interval=chosen.max_stream_interval,
         gpu=has_gpu(settings),
         threads=chosen.threads,
         gpu_memory_utilization=chosen.gpu_memory_utilization,

@@ -122,6 +122,30 @@ def test_loop_stays_free_while_generating(llm: VllmLLM, runner: asyncio.Runner) 
     assert late[len(late) // 2] < 0.02
 
 
+def test_many_streams_come_in_larger_pieces(llm: VllmLLM, runner: asyncio.Runner) -> None:
+    params = SamplingParams(max_tokens=40, temperature=0.0)
+    story = (Message("user", "Tell a long story about the sea."),)
+
+    async def together(count: int) -> list[list[Delta]]:
+        streams = [llm.generate(story, params, request_id=str(number)) for number in range(count)]
+
+        async def read(number: int) -> list[Delta]:
+            return [delta async for delta in streams[number]]
+
+        return list(await asyncio.gather(*map(read, range(count))))
+
+    (alone,) = runner.run(together(1))
+    many = runner.run(together(14))
+    assert len({text(deltas) for deltas in (alone, *many)}) == 1
+    tokens = alone[-1].completion_tokens
+    assert tokens == 40
+    assert len(alone) >= tokens
+    pieces = sorted(len(deltas) for deltas in many)
+    assert pieces[0] <= tokens / 3 + 2
+    assert pieces[-1] >= tokens
+    assert llm._streams == 0
+
+
 def test_description_is_picklable(smollm: Path) -> None:
     llm = VllmLLM(smollm, model="smollm2")
     assert pickle.loads(pickle.dumps(llm)).model == "smollm2"
