@@ -19,6 +19,9 @@ _GAIN = 0.1
 _DEVIATIONS = 2.0
 _SERVICE_SHARE = 0.5
 """Of its caller's time, that work may take: the rest is for waiting."""
+_PLANNED_SHARE = 0.8
+"""Of its caller's time, that waiting and work may be expected to take: a mean is exceeded often,
+and the way here and back takes time too."""
 _DECREASE = 0.8
 
 
@@ -98,12 +101,12 @@ class Gate:
         """A place, when its turn comes.
 
         Raises `Overloaded`, whose `retry_after_s` is when there is likely to be room: on
-        arrival if the work would not be done within `budget_s` seconds, and on its turn if that
-        came too late after all.
+        arrival if the work would hardly be done within `budget_s` seconds, and on its turn if
+        that came too late after all.
         """
         arrived = self._clock()
         expected = self._expected()
-        late = expected - budget_s
+        late = expected - _PLANNED_SHARE * budget_s
         if self._full and (late > 0 or len(self._waiting) >= self._most_waiting):
             raise _overloaded(max(late, self._interval.mean))
         load, waited = 0.0, self._full
