@@ -41,7 +41,7 @@ def failures(counters: CacheCounters) -> float:
 
 def test_replicas_share_what_is_kept(redis: RedisServer) -> None:
     async def share() -> None:
-        one, other = store(redis, timeout_s=2.0), store(redis, timeout_s=2.0)
+        one, other = store(redis, timeout_s=10.0), store(redis, timeout_s=10.0)
         assert await other.get("share") is None
         await one.put("share", b"\x00bytes")
         assert await other.get("share") == b"\x00bytes"
@@ -53,10 +53,10 @@ def test_replicas_share_what_is_kept(redis: RedisServer) -> None:
 
 def test_it_is_forgotten_after_its_time(redis: RedisServer) -> None:
     async def wait() -> None:
-        kept = store(redis, ttl_s=0.2, timeout_s=2.0)
+        kept = store(redis, ttl_s=2.0, timeout_s=10.0)
         await kept.put("short", b"x")
         assert await kept.get("short") == b"x"
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(2.5)
         assert await kept.get("short") is None
         await kept.close()
 
@@ -93,7 +93,7 @@ def test_server_that_is_back_is_used_again(
     monkeypatch.setattr(caching_redis, "PAUSE_S", 0.1)
 
     async def ask() -> None:
-        kept = store(own, timeout_s=1.0)
+        kept = store(own, timeout_s=10.0)
         own.stop()
         await kept.put("back", b"x")
         own.start()
@@ -111,7 +111,7 @@ def test_password_by_reference(tmp_path: Path) -> None:
     with redis_server(free_port(), password=PASSWORD) as server:
 
         async def ask(**more: object) -> bytes | None:
-            kept = store(server, timeout_s=2.0, **more)
+            kept = store(server, timeout_s=10.0, **more)
             await kept.put("locked", b"x")
             found = await kept.get("locked")
             await kept.close()

@@ -241,9 +241,9 @@ def test_limits(serve: Serve, script: Script) -> None:
 
 
 def test_dead_and_idle_connections_are_closed(serve: Serve) -> None:
-    url = serve(idle_s=8.0, timeout_s=2.0)
+    url = serve(idle_s=12.0, timeout_s=4.0)
     with chat(url) as dead:
-        time.sleep(3.5)  # hears pings, and says nothing
+        time.sleep(5.5)  # hears pings, and says nothing
         assert last_words(dead) == 4408
     with chat(url) as idle, pytest.raises(ConnectionClosed) as closed:
         idle.hear()
