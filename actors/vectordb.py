@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ from ray.actor import ActorHandle
 
 from actors.worker_logs import configure_worker_logs
 from smartypants import wiring
-from smartypants.errors import PortTaken, VectorStoreUnavailable
+from smartypants.errors import VectorStoreUnavailable
 from smartypants.processes import command_that_dies_with_us
 from smartypants.settings import Settings
 from smartypants.vectorstores.milvus import MilvusVectorStore
@@ -126,16 +125,10 @@ def _log_file(settings: Settings) -> Path:
 def start_vector_server(settings: Settings) -> ActorHandle[Any] | None:
     """Start the embedded server and wait until it answers; None where a Milvus is configured.
 
-    Raises `PortTaken`: two servers would share the port, and each answer some of the calls.
+    The caller holds its port (`ports.claimed`). Raises `VectorStoreUnavailable`.
     """
     if not settings.embedded_vectors:
         return None
-    port = settings.vectors.embedded_port
-    if port_in_use(port):
-        raise PortTaken(
-            f"Port {port} of the embedded vector server is in use.",
-            "End what uses it, or set vectors.embedded_port.",
-        )
     actor: Any = ray.remote(VectorServer)
     server: ActorHandle[Any] = actor.options(num_cpus=0, max_restarts=-1, max_concurrency=4).remote(
         settings
@@ -147,10 +140,3 @@ def start_vector_server(settings: Settings) -> ActorHandle[Any] | None:
             "The embedded vector server did not start.", f"See {_log_file(settings)}."
         ) from exc
     return server
-
-
-def port_in_use(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether something listens there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) == 0

@@ -21,9 +21,9 @@ import psutil  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
-from actors.vectordb import port_in_use
+from actors.vectordb import VectorServer
 from deployments.local import system, wait_until_ready
-from smartypants import wiring
+from smartypants import ports, wiring
 from smartypants.accelerator import has_gpu
 from smartypants.errors import SetupError
 from smartypants.ledger import jobs
@@ -129,9 +129,21 @@ def own_settings(folder: Path, **sections: Any) -> Settings:
 
 def _free_port(first: int, *offsets: int) -> int:
     port = first
-    while any(port_in_use(port + offset) for offset in (0, *offsets)):
+    while any(ports.in_use(port + offset) for offset in (0, *offsets)):
         port += 1
     return port
+
+
+@contextmanager
+def vector_server(settings: Settings) -> Iterator[None]:
+    """The embedded vector server alone, without Ray."""
+    with ports.claimed(settings.vectors.embedded_port, "vectors.embedded_port"):
+        server = VectorServer(settings)
+        try:
+            server.ready()
+            yield
+        finally:
+            server.stop()
 
 
 @contextmanager

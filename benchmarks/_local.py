@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Engine
 
-from actors.vectordb import VectorServer
+from benchmarks import _common
 from benchmarks._beir import Passage, RetrievalSet
 from smartypants import wiring
 from smartypants.ledger import acls, collections, commits, listing
@@ -54,15 +54,13 @@ class LocalIndex:
 @contextmanager
 def stores(settings: Settings) -> Iterator[tuple[Engine, VectorStore, Embedder]]:
     """A ledger, a vector server and an embedder, until the block ends."""
-    server = VectorServer(settings)
-    server.ready()
-    engine = wiring.open_ledger(settings)
-    migrate(engine)
-    try:
-        yield engine, wiring.open_vectors(settings), wiring.make_embedder(settings)
-    finally:
-        engine.dispose()
-        server.stop()
+    with _common.vector_server(settings):
+        engine = wiring.open_ledger(settings)
+        migrate(engine)
+        try:
+            yield engine, wiring.open_vectors(settings), wiring.make_embedder(settings)
+        finally:
+            engine.dispose()
 
 
 def index(

@@ -22,7 +22,6 @@ import psutil  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from rich.table import Table
 
-from actors.vectordb import VectorServer
 from benchmarks import _beir, _common
 from benchmarks._common import Figures
 from smartypants import wiring
@@ -67,9 +66,7 @@ def main() -> None:
     with _common.data_dir(options.reuse) as folder:
         settings = _common.own_settings(folder, llm=_common.NO_LLM)
         seeds = _seeds(wiring.make_embedder(settings).embed)
-        server = VectorServer(settings)
-        server.ready()
-        try:
+        with _common.vector_server(settings):
             vectors = wiring.open_vectors(settings)
             physical = "growth__seeds__v1"
             vectors.create(physical, dimension=seeds.vectors.shape[1])
@@ -80,8 +77,6 @@ def main() -> None:
                 _common.say(f"{size.chunks} chunks: {size.ms}")
                 if not size.whole:
                     break
-        finally:
-            server.stop()
     _common.show(_table(sizes))
     _common.write_json(options.json, summary(sizes))
 

@@ -27,7 +27,6 @@ from pathlib import Path
 import httpx
 from rich.table import Table
 
-from actors.vectordb import VectorServer
 from benchmarks import _beir, _common
 from benchmarks._common import Figures
 from smartypants import wiring
@@ -110,8 +109,6 @@ def in_process(
     settings: Settings, collection: str, questions: list[str], seconds: float
 ) -> dict[int, Load]:
     """The levels, without Ray and HTTP; the vector server is a process of its own here too."""
-    server = VectorServer(settings)
-    server.ready()
     engine = wiring.open_ledger(settings)
     vectors = wiring.open_vectors(settings)
     legs = legs_of(vectors, SharedPasses(wiring.make_embedder(settings)))
@@ -122,10 +119,8 @@ def in_process(
         result = await retrieve(plan, legs, engine=engine, limit=query.top_k)
         assert result.hits
 
-    try:
+    with _common.vector_server(settings):
         return asyncio.run(loads(search, questions, seconds, LEVELS))
-    finally:
-        server.stop()
 
 
 class SharedPasses:

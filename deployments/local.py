@@ -17,7 +17,7 @@ from ray.serve.schema import ApplicationStatus
 from actors import cluster
 from actors.vectordb import start_vector_server
 from deployments.app import build_app
-from smartypants import doctor, runtime, wiring
+from smartypants import doctor, ports, runtime, wiring
 from smartypants.errors import SetupError, Unavailable
 from smartypants.ledger.database import migrate
 from smartypants.settings import Settings
@@ -28,13 +28,19 @@ START_TIMEOUT_S = 600.0
 
 @contextmanager
 def stores(settings: Settings, purpose: str) -> Iterator[None]:
-    """Hold the data directory, with the ledger up to date, Ray and the vector server running."""
+    """Hold the data directory, with the ledger up to date, Ray and the vector server running.
+
+    Raises `Conflict` or `PortTaken` where another process has the directory or the port.
+    """
     with ExitStack() as stack:
         if settings.ray.address is None:
             stack.enter_context(runtime.exclusive(settings, purpose))
         migrate(wiring.open_ledger(settings))
         cluster.start(settings)
         stack.callback(ray.shutdown)
+        if settings.embedded_vectors:
+            port = settings.vectors.embedded_port
+            stack.enter_context(ports.claimed(port, "vectors.embedded_port"))
         server = start_vector_server(settings)
         if server is not None:
             stack.callback(lambda: ray.get(server.stop.remote(), timeout=30))
@@ -49,6 +55,7 @@ def system(settings: Settings) -> Iterator[str]:
     """
     doctor.preflight(settings)
     with ExitStack() as stack:
+        stack.enter_context(ports.claimed(settings.http.port, "http.port", settings.http.host))
         stack.enter_context(stores(settings, "up"))
         stack.callback(serve.shutdown)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import uuid
 from collections.abc import Callable, Collection
@@ -13,10 +12,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from smartypants import credentials, models, runtime, wiring
+from smartypants import credentials, models, ports, runtime, wiring
 from smartypants.accelerator import has_gpu
 from smartypants.auth.exposure import check_exposure
-from smartypants.errors import PortTaken, SetupError, SmartyPantsError
+from smartypants.errors import SetupError, SmartyPantsError
 from smartypants.ledger import collections
 from smartypants.options.providers import EndpointOptions
 from smartypants.settings import Settings
@@ -173,23 +172,16 @@ def _vector_store(settings: Settings) -> str:
 
 
 def _http_port(settings: Settings) -> str:
-    return _free(settings.http.port, "http.port", settings.http.host)
+    port = settings.http.port
+    ports.check_free(port, "http.port", settings.http.host)
+    return f"{port} is free"
 
 
 def _vector_port(settings: Settings) -> str:
     if not settings.embedded_vectors:
         return settings.vector_uri
-    return _free(settings.vectors.embedded_port, "vectors.embedded_port", "127.0.0.1")
-
-
-def _free(port: int, name: str, host: str) -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:  # noqa: S104 - compared, not listened on
-            variable = f"SMARTYPANTS_{name.upper().replace('.', '__')}"
-            raise PortTaken(
-                f"Port {port} is in use.", f"End what uses it, or set {name} ({variable})."
-            )
+    port = settings.vectors.embedded_port
+    ports.check_free(port, "vectors.embedded_port")
     return f"{port} is free"
 
 

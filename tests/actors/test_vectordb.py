@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,7 @@ from actors.vectordb import (
     SUSPICIOUS_S,
     drop_suspicious_indexes,
     drop_unmade_collections,
-    port_in_use,
 )
-from tests.conftest import free_port
 
 NOW = 1_800_000_000.0
 
@@ -74,9 +71,3 @@ def test_no_files(tmp_path: Path, made: bool) -> None:
     drop_unmade_collections(folder)
     drop_suspicious_indexes(folder)
     assert folder.exists() == made
-
-
-def test_ports() -> None:
-    assert not port_in_use(free_port())
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        assert port_in_use(server.getsockname()[1])
