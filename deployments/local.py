@@ -35,12 +35,12 @@ def stores(settings: Settings, purpose: str) -> Iterator[None]:
     with ExitStack() as stack:
         if settings.ray.address is None:
             stack.enter_context(runtime.exclusive(settings, purpose))
-        if settings.embedded_vectors:
-            port = settings.vectors.embedded_port
-            stack.enter_context(ports.claimed(port, "vectors.embedded_port"))
         migrate(wiring.open_ledger(settings))
         cluster.start(settings)
         stack.callback(ray.shutdown)
+        if settings.embedded_vectors:
+            port = settings.vectors.embedded_port
+            stack.enter_context(ports.claimed(port, "vectors.embedded_port"))
         server = start_vector_server(settings)
         if server is not None:
             stack.callback(lambda: ray.get(server.stop.remote(), timeout=30))
