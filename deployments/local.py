@@ -39,6 +39,7 @@ def stores(settings: Settings, purpose: str) -> Iterator[None]:
         cluster.start(settings)
         stack.callback(ray.shutdown)
         if settings.embedded_vectors:
+            # Not before: what a killed system left behind ends while Ray starts.
             port = settings.vectors.embedded_port
             stack.enter_context(ports.claimed(port, "vectors.embedded_port"))
         server = start_vector_server(settings)
