@@ -7,8 +7,8 @@ import multiprocessing
 import os
 import re
 import subprocess
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -38,7 +38,6 @@ _CPU_ENVIRONMENT: Final = {
     # With the `uni` executor the engine process computes itself, instead of a worker below it.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
-
 
 _STREAMS_A_TOKEN: Final = 6
 
@@ -126,15 +125,15 @@ class VllmLLM:
         assert self._engine is not None
         from vllm.inputs import tokens_input
 
+        interval = min(1 + self._streams // _STREAMS_A_TOKEN, self._max_stream_interval)
+        self._streams += 1
         try:
             sampling = _engine_params(
-                params,
-                max_tokens=min(params.max_tokens, room),
-                stream_interval=self._stream_interval(),
+                params, max_tokens=min(params.max_tokens, room), stream_interval=interval
             )
             outputs = self._engine.generate(tokens_input(prompt), sampling, request_id=request_id)
             # Closed with us, not when the collector finds it: that is what frees the slot.
-            async with aclosing(outputs), self._counted():
+            async with aclosing(outputs):
                 completion_tokens = 0
                 async for output in outputs:
                     completion_tokens += len(output.outputs[0].token_ids)
@@ -143,15 +142,6 @@ class VllmLLM:
             raise
         except Exception as exc:
             raise _mapped(exc, self.model) from exc
-
-    def _stream_interval(self) -> int:
-        return min(1 + self._streams // _STREAMS_A_TOKEN, self._max_stream_interval)
-
-    @asynccontextmanager
-    async def _counted(self) -> AsyncIterator[None]:
-        self._streams += 1
-        try:
-            yield
         finally:
             self._streams -= 1
 
