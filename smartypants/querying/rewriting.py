@@ -35,6 +35,13 @@ _LABEL = re.compile(
     r"^(?:(?:rewritten|standalone|full|whole|new|final)\s+)*(?:question|query|answer)\s*:\s*", re.I
 )
 
+_REPLY = re.compile(
+    r"\s*(?:the answer\b|here (?:is|are)\b|sorry\b|as an ai\b|i (?:do|did|am|can|could) ?not\b|"
+    r"(?:the|this|these) (?:document|passage|text|context)s? (?:do|does|did|is|are|has|have)\b)",
+    re.I,
+)
+"""How an answer begins, and no question."""
+
 
 def leans(question: str) -> bool:
     """Whether a question may lean on earlier turns: it begins like a reply, points at something
@@ -68,8 +75,9 @@ def messages(
 def checked(said: str, question: str, history: Sequence[Message]) -> str:
     """The question that the model made.
 
-    Raises `StepSkipped` if it can't be trusted: it is empty or long, has lost most of the
-    question, or has words of its own, which neither the question nor the conversation has.
+    Raises `StepSkipped` if it can't be trusted: it is empty or long, an answer instead, has lost
+    most of the question, or has words of its own, which neither the question nor the
+    conversation has.
     """
     line = next((line.strip() for line in said.splitlines() if line.strip()), "")
     whole = _LABEL.sub("", line).strip().strip('"“”').strip()
@@ -77,6 +85,10 @@ def checked(said: str, question: str, history: Sequence[Message]) -> str:
         raise StepSkipped("the language model wrote no question")
     if len(whole) > 3 * len(question) + 200:
         raise StepSkipped("the language model wrote too much")
+    if not whole.endswith("?"):
+        unasked = question.rstrip().endswith("?") or whole.endswith(":")
+        if unasked or _REPLY.match(whole):
+            raise StepSkipped("the language model answered instead")
     mine = set(terms(question).split())
     spoken = set(terms(" ".join(turn.content for turn in history)).split())
     made = set(terms(whole).split())

@@ -59,7 +59,7 @@ def test_a_good_question(said: str, expected: str) -> None:
         ('Question: ""', "no question"),
         ("What were the harbour fees in 2022?", "something else"),
         (
-            "In 2023 president Macron visited Norway, Sweden and Finland by train",
+            "In 2023 president Macron visited Norway, Sweden and Finland by train?",
             "words of its own",
         ),
         ("in 2023 " * 100, "too much"),
@@ -68,3 +68,29 @@ def test_a_good_question(said: str, expected: str) -> None:
 def test_a_question_that_is_not_trusted(said: str, reason: str) -> None:
     with pytest.raises(StepSkipped, match=reason):
         checked(said, "and in 2023?", TALK)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("So, do you have a number for the crane?", "I do not have a number for the crane."),
+        ("So, do you have a number for the crane?", "There is a number for the crane."),
+        ("The crane", "The document does not have the crane."),
+        ("The crane", "Here are the harbour fees for the crane:"),
+        ("That means the crane costs more", "The answer to your question is: the crane costs more"),
+    ],
+)
+def test_an_answer_is_no_question(question: str, said: str) -> None:
+    with pytest.raises(StepSkipped, match="answered instead"):
+        checked(said, question, TALK)
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("and the crane?", "What about the harbour crane?"),
+        ("The crane", "Harbour fees for the crane"),
+    ],
+)
+def test_what_reads_like_a_question_is_one(question: str, whole: str) -> None:
+    assert checked(whole, question, TALK) == whole
