@@ -26,26 +26,34 @@ from smartypants.settings import Settings
 
 def build_app(settings: Settings) -> Application:
     """Ingress → query processor (→ LLM) → retriever (→ embedder) → reranker → LLM, and the job
-    runner."""
+    runner. The query processor and the embedder live inside of who asks them, or apart."""
     chosen = settings.serve
     gpus = _gpus(settings)
+    apart = chosen.apart
+    if apart is None:
+        has_gpu_of_its_own = EmbedderServer in gpus or chosen.embedder.num_gpus
+        apart = frozenset({"embedder"} if has_gpu_of_its_own else ())
 
     def deployment(cls: type, scaling: Scaling) -> Any:
         return _autoscaled(cls, scaling, gpus=gpus.get(cls, 0.0))
 
-    embedder = deployment(EmbedderServer, chosen.embedder).bind(settings)
+    embedder = query_processor = reranker = None
+    if "embedder" in apart:
+        embedder = deployment(EmbedderServer, chosen.embedder).bind(settings)
+    retriever = deployment(Retriever, chosen.retriever).bind(settings, embedder)
     llm = deployment(LLMServer, chosen.llm).bind(settings)
-    reranker = None
+    if "query_processor" in apart:
+        query_processor = deployment(QueryProcessor, chosen.query_processor).bind(settings, llm)
     if settings.reranker.model is not None:
         reranker = deployment(RerankerServer, chosen.reranker).bind(settings)
     app: Application = deployment(serve.ingress()(Ingress), chosen.ingress).bind(
         settings,
-        query_processor=deployment(QueryProcessor, chosen.query_processor).bind(settings, llm),
-        retriever=deployment(Retriever, chosen.retriever).bind(settings, embedder),
-        embedder=embedder,
-        reranker=reranker,
+        retriever=retriever,
+        embedder=embedder or retriever,
         llm=llm,
         job_runner=_single(JobRunnerServer).bind(settings),
+        query_processor=query_processor,
+        reranker=reranker,
     )
     return app
 
@@ -63,7 +71,9 @@ def _gpus(settings: Settings) -> dict[type, float]:
     """How the models share a GPU by default; the ingest program's embedder has the rest."""
     if not has_gpu(settings):
         return {}
-    gpus: dict[type, float] = {EmbedderServer: 0.1, RerankerServer: 0.1}
+    gpus: dict[type, float] = {RerankerServer: 0.1}
+    if not settings.embedder.remote:
+        gpus[EmbedderServer] = 0.1
     if settings.llm.in_graph:
         span = settings.llm.tensor_parallel_size
         gpus[LLMServer] = 0.6 if span == 1 else float(span)

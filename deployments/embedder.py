@@ -1,4 +1,4 @@
-"""Deployment: embeds queries, several at a time."""
+"""Embeds queries, several at a time: a part of the retriever, or a deployment (`serve.apart`)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class EmbedderServer:
         payers = [payer] * len(texts)
         return await asyncio.to_thread(self._embedder.embed, texts, payers)
 
+    def close(self) -> None:
+        """Write what was metered."""
+        self._meter.close()
+
     def __del__(self) -> None:
-        meter = getattr(self, "_meter", None)
-        if meter is not None:
-            meter.close()
+        if hasattr(self, "_meter"):
+            self.close()

@@ -1,4 +1,4 @@
-"""Deployment: interprets queries."""
+"""Interprets queries: a part of the ingress, or a deployment (`serve.apart`)."""
 
 from __future__ import annotations
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from ray import serve
-from ray.serve.handle import DeploymentHandle
 
 from actors.worker_logs import configure_worker_logs
 from deployments.calls import call
+from deployments.embedder import EmbedderServer
+from deployments.handles import Handle, Inside, Part
 from smartypants import wiring
 from smartypants.caching.vectors import QueryVectors
 from smartypants.errors import SmartyPantsError
@@ -28,11 +29,13 @@ class Retriever:
     """Plan → hits, from both legs at once: BM25 searches while the text is embedded.
 
     Searches that arrive while others are under way are made together, by one call of the store.
+    Embeds texts itself where no `embedder` is given, for others as well.
     """
 
-    def __init__(self, settings: Settings, embedder: DeploymentHandle[Any]) -> None:
+    def __init__(self, settings: Settings, embedder: Handle | None = None) -> None:
         configure_worker_logs(settings)
-        self._embedder = embedder
+        self._own_embedder = EmbedderServer(settings) if embedder is None else None
+        self._embedder: Part = embedder or Inside(self._own_embedder)
         self._engine = wiring.open_ledger(settings)
         self._vectors = wiring.open_vectors(settings)
         self._query_vectors = QueryVectors(
@@ -60,6 +63,23 @@ class Retriever:
 
         legs = Legs(kept, dense, lexical)
         return await retrieve(plan, legs, engine=self._engine, limit=plan.depth)
+
+    async def embed(self, asked: tuple[str, Payer]) -> Vectors:
+        vector: Vectors = await self._embedder.embed.remote(asked)
+        return vector
+
+    async def embed_many(self, texts: list[str], payer: Payer = NOBODY) -> Vectors:
+        vectors: Vectors = await self._embedder.embed_many.remote(texts, payer)
+        return vectors
+
+    async def ready(self) -> str:
+        model: str = await self._embedder.ready.remote()
+        return model
+
+    def __del__(self) -> None:
+        own = getattr(self, "_own_embedder", None)
+        if own is not None:
+            own.close()
 
     @serve.batch(batch_wait_timeout_s=0.0, max_concurrent_batches=1)
     async def _dense(self, asked: list[tuple[Scope, Vectors]]) -> list[Found]:

@@ -25,6 +25,8 @@ def _is_origin(value: str) -> str:
 
 
 Origin = Annotated[str, AfterValidator(_is_origin)]
+Separable = Literal["query_processor", "embedder"]
+"""Parts of the query program that run inside of what asks them, or by themselves."""
 Network = IPv4Network | IPv6Network
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
@@ -85,6 +87,12 @@ class ServeSettings(Section):
     What can't be done within its deadline is turned away at once: see `docs/load.md`.
     """
 
+    apart: frozenset[Separable] | None = Field(
+        None,
+        description="Of `query_processor` and `embedder`, those with replicas of their own, which "
+        "scale by themselves and cost a hop each. The others run inside of what asks them: the "
+        "ingress, the retriever. Default: the embedder where there is a GPU.",
+    )
     search_places: PositiveInt = Field(24, description="Searches that a replica has at work.")
     generation_places: PositiveInt = Field(
         16,
@@ -109,9 +117,9 @@ class ServeSettings(Section):
     ingress: Scaling = _scaling(
         "HTTP ingress.", max_ongoing_requests=512, max_queued_requests=1024, max_replicas=4
     )
-    query_processor: Scaling = _scaling("Query processor.", max_replicas=4)
+    query_processor: Scaling = _scaling("Query processor, where it is `apart`.", max_replicas=4)
     retriever: Scaling = _scaling("Retriever.", max_replicas=4)
-    embedder: Scaling = _scaling("Query embedder.", max_replicas=2)
+    embedder: Scaling = _scaling("Query embedder, where it is `apart`.", max_replicas=2)
     reranker: Scaling = _scaling("Reranker.", max_replicas=2)
     llm: Scaling = _scaling("LLM.", target_ongoing_requests=8, max_queued_requests=64)
 
