@@ -2,8 +2,9 @@
 
 A system of its own (`smartypants up`) answers searches and, more slowly, questions, that arrive
 by chance (open loop) with a deadline of 30 s (answers: 60 s). Every few seconds one part is ended
-by SIGKILL: a replica of the query processor, the retriever or the embedder, the vector server,
-the LLM's replica with its engine. Nothing is started by hand.
+by SIGKILL: a replica of the retriever, with the embedder inside, the vector server, the LLM's
+replica with its engine; with `--apart` replicas of the query processor and the embedder, too.
+Nothing is started by hand.
 
 A request fails if anything but 200 comes back. Answers without prose (the passages alone, since
 the LLM was away) are counted beside: that is how an answer degrades, and it says so. Reported are
@@ -14,10 +15,11 @@ again (`/readyz`).
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -30,11 +32,13 @@ from deployments.local import wait_until_ready
 from smartypants import runtime
 
 TARGETS = (
-    Target("query processor", lambda command: "QueryProcessor" in command),
     Target("retriever", lambda command: ":Retriever" in command),
-    Target("embedder", lambda command: "EmbedderServer" in command),
     Target("vector server", lambda command: "milvus_lite server" in command),
     Target("llm", lambda command: "LLMServer" in command),
+)
+TARGETS_APART = (
+    Target("query processor", lambda command: "QueryProcessor" in command),
+    Target("embedder", lambda command: "EmbedderServer" in command),
 )
 ROUNDS, QUICK_ROUNDS = 15, 5
 SEARCHES_A_SECOND, ANSWERS_A_SECOND = 4.0, 0.25
@@ -71,18 +75,23 @@ class Round:
 def main() -> None:
     parser = _common.arguments("chaos_queries", __doc__)
     parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}")
+    parser.add_argument("--apart", action="store_true", help="query processor and embedder apart")
     options = parser.parse_args()
+    apart = ("query_processor", "embedder") if options.apart else ()
+    targets = (*TARGETS, *(TARGETS_APART if options.apart else ()))
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     data = _beir.load(_common.DATA / "xquad")
     with _common.data_dir(options.reuse) as folder:
-        settings = _common.own_settings(folder / "site")
+        settings = _common.own_settings(folder / "site", serve={"apart": apart})
         corpus = folder / "documents"
         _beir.write_corpus(data.corpus, corpus)
-        with Installation(settings, whereabouts(settings)) as here:
+        environment = whereabouts(settings) | {"SMARTYPANTS_SERVE__APART": json.dumps(apart)}
+        with Installation(settings, environment) as here:
             url = runtime.url(settings)
             wait_until_ready(url, lambda _: None)
             _common.index(settings, corpus, COLLECTION)
-            found = asyncio.run(run(here, url, list(data.queries.values()), rounds))
+            questions = list(data.queries.values())
+            found = asyncio.run(run(here, url, questions, targets, rounds))
     figures = summary(found)
     _common.show(_table(found))
     _common.write_json(options.json, figures)
@@ -90,15 +99,17 @@ def main() -> None:
         raise SystemExit(1)
 
 
-async def run(here: Installation, url: str, questions: list[str], rounds: int) -> list[Round]:
+async def run(
+    here: Installation, url: str, questions: list[str], targets: Sequence[Target], rounds: int
+) -> list[Round]:
     """One kill after the other, while requests go on arriving."""
     chance, found = random.Random(1), list[Round]()
-    targets: list[Target] = []
+    left: list[Target] = []
     timeout = aiohttp.ClientTimeout(total=2 * ANSWER_DEADLINE_S)
     async with aiohttp.ClientSession(url, timeout=timeout) as session:
         for number in range(rounds):
-            targets = targets or chance.sample(TARGETS, len(TARGETS))
-            item = await _round(here, session, questions, targets.pop(), chance)
+            left = left or chance.sample(targets, len(targets))
+            item = await _round(here, session, questions, left.pop(), chance)
             _common.say(f"round {number + 1} of {rounds}: {item}")
             found.append(item)
     return found
@@ -196,7 +207,7 @@ def summary(rounds: list[Round]) -> Figures:
 def _table(rounds: list[Round]) -> Table:
     table = Table("killed", "rounds", "searches", "answers", "failed", "without prose",
                   "slowest search s", "ready again s", title="Kills under load")  # fmt: skip
-    for target in TARGETS:
+    for target in (*TARGETS, *TARGETS_APART):
         mine = [item for item in rounds if item.target == target.name]
         if mine:
             table.add_row(

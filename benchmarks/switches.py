@@ -1,4 +1,4 @@
-"""What each switch of Ray Serve gives a search: the graph as it is, and with one the other way.
+"""What each switch of the graph gives a search: the graph as it is, and with one the other way.
 
 One index; for each variant a system of its own in a fresh process, since Serve reads its switches
 when it is imported. After a warm-up, closed loops of 1 and of 16 clients ask `POST /v1/search`
@@ -24,6 +24,7 @@ from smartypants.settings import Settings
 
 LEVELS = (1, 16)
 SECONDS, QUICK_SECONDS = 10.0, 4.0
+APART = ["query_processor", "embedder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ VARIANTS = (
         "Serve's controller twice a second, not ten times",
         {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5"},
     ),
+    Variant("apart", "query processor and embedder apart", {}, {"serve": {"apart": APART}}),
     Variant("unbatched", "no batching across requests", {}, {"serve": {"max_batch_requests": 1}}),
     Variant("as_it_is_again", "as it is, again"),
 )
@@ -123,7 +125,7 @@ def summary(measured: Mapping[str, Mapping[int, Load]]) -> Figures:
 
 def _table(measured: Mapping[str, Mapping[int, Load]]) -> Table:
     columns = [f"{what} @{clients}" for clients in LEVELS for what in ("req/s", "p50 ms")]
-    table = Table("", *columns, title="Search, by switches of Serve")
+    table = Table("", *columns, title="Search, by switches of the graph")
     for variant in VARIANTS:
         loads = [measured[variant.name][clients] for clients in LEVELS]
         shown = [text for load in loads for text in (f"{load.rps:.1f}", f"{load.ms(0.5):.1f}")]
