@@ -1,7 +1,8 @@
 """Searches a second and their latency over HTTP, beside the same search in one process.
 
-One index, one list of questions, closed loops of 1, 8 and 32 clients (each asks, waits, asks
-again) for ten seconds a level, after a warm-up:
+One index, one vector server, one list of questions, closed loops of 1, 8 and 32 clients (each
+asks, waits, asks again) for ten seconds a level and way, after a warm-up. The two ways take turns
+of a second or two, since the speed of a shared machine changes from minute to minute:
 
 - HTTP: `POST /v1/search`, `top_k` 10, against the running graph; the clients share this process.
 - in process: `processing.process` and `retrieving.retrieve` with the same embedder, ledger and
@@ -11,8 +12,8 @@ again) for ten seconds a level, after a warm-up:
 One client in process is the same search done one by one: `search.rps_over_one_by_one@N` is over
 that. Searches of several requests are made by one call of the store, in the graph alone.
 
-Both are on this machine, one after the other, so the clients' own CPU counts against HTTP; it is
-reported beside (`search.client_cpu_ms@N`, a request).
+Both are on this machine, so the clients' own CPU counts against HTTP; it is reported beside
+(`search.client_cpu_ms@N`, a request).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,7 @@ from smartypants.types import Query
 LEVELS = (1, 8, 32)
 SECONDS, QUICK_SECONDS = 10.0, 4.0
 WARM_UP_S = 2.0
+TURNS = 6
 TOP_K = 10
 
 Search = Callable[[str], Awaitable[None]]
@@ -46,7 +49,7 @@ Search = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one level of clients saw."""
+    """What one level of clients saw; two are added by asking one after the other."""
 
     latencies_ms: Sequence[float]
     seconds: float
@@ -56,6 +59,13 @@ class Load:
     @property
     def rps(self) -> float:
         return len(self.latencies_ms) / self.seconds
+
+    def __add__(self, other: Load) -> Load:
+        return Load(
+            [*self.latencies_ms, *other.latencies_ms],
+            self.seconds + other.seconds,
+            self.cpu_s + other.cpu_s,
+        )
 
     def ms(self, share: float) -> float:
         return _common.percentile(self.latencies_ms, share)
@@ -78,8 +88,9 @@ def main() -> None:
         _beir.write_corpus(data.corpus, corpus)
         with _common.running(settings, parts=_common.SEARCH_PARTS) as url:
             _common.index(settings, corpus, data.collection)
-            served = asyncio.run(over_http(url, data.collection, questions, seconds))
-        alone = _common.alone(in_process, settings, data.collection, questions, seconds)
+            served, alone = asyncio.run(
+                side_by_side(settings, url, data.collection, questions, seconds)
+            )
     figures = summary(served, alone)
     _common.show(_table(served, alone, len(data.corpus)))
     _common.write_json(options.json, figures)
@@ -94,6 +105,24 @@ async def over_http(
     levels: Sequence[int] = LEVELS,
 ) -> dict[int, Load]:
     """The levels, against the running system."""
+    async with served_by(url, collection) as search:
+        return (await loads([search], questions, seconds, levels))[0]
+
+
+async def side_by_side(
+    settings: Settings, url: str, collection: str, questions: list[str], seconds: float
+) -> tuple[dict[int, Load], dict[int, Load]]:
+    """The levels, by the running system and without it; the vector server is the same."""
+    async with served_by(url, collection) as search:
+        served, alone = await loads(
+            [search, in_process(settings, collection)], questions, seconds, LEVELS
+        )
+        return served, alone
+
+
+@asynccontextmanager
+async def served_by(url: str, collection: str) -> AsyncIterator[Search]:
+    """The search over HTTP."""
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
 
@@ -102,13 +131,11 @@ async def over_http(
             response = await client.post("/v1/search", json=body)
             response.raise_for_status()
 
-        return await loads(search, questions, seconds, levels)
+        yield search
 
 
-def in_process(
-    settings: Settings, collection: str, questions: list[str], seconds: float
-) -> dict[int, Load]:
-    """The levels, without Ray and HTTP; the vector server is a process of its own here too."""
+def in_process(settings: Settings, collection: str) -> Search:
+    """The search without Ray and HTTP."""
     engine = wiring.open_ledger(settings)
     vectors = wiring.open_vectors(settings)
     legs = legs_of(vectors, SharedPasses(wiring.make_embedder(settings)))
@@ -119,8 +146,7 @@ def in_process(
         result = await retrieve(plan, legs, engine=engine, limit=query.top_k)
         assert result.hits
 
-    with _common.vector_server(settings):
-        return asyncio.run(loads(search, questions, seconds, LEVELS))
+    return search
 
 
 class SharedPasses:
@@ -149,14 +175,18 @@ class SharedPasses:
 
 
 async def loads(
-    search: Search, questions: list[str], seconds: float, levels: Sequence[int]
-) -> dict[int, Load]:
-    """One closed loop after the other, each warm."""
-    measured = {}
+    ways: Sequence[Search], questions: list[str], seconds: float, levels: Sequence[int]
+) -> list[dict[int, Load]]:
+    """Each way's closed loops of so many seconds a level, warm; the ways take turns."""
+    measured: list[dict[int, Load]] = [{} for _ in ways]
     asked = itertools.cycle(questions)
     for clients in levels:
-        await closed_loop(search, asked, clients=clients, seconds=WARM_UP_S)
-        measured[clients] = await closed_loop(search, asked, clients=clients, seconds=seconds)
+        for way in ways:
+            await closed_loop(way, asked, clients=clients, seconds=WARM_UP_S)
+        for _ in range(TURNS):
+            for way, mine in zip(ways, measured, strict=True):
+                load = await closed_loop(way, asked, clients=clients, seconds=seconds / TURNS)
+                mine[clients] = mine[clients] + load if clients in mine else load
     return measured
 
 
