@@ -26,7 +26,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import aiohttp
 from rich.table import Table
 
 from benchmarks import _beir, _common
@@ -123,13 +123,14 @@ async def side_by_side(
 @asynccontextmanager
 async def served_by(url: str, collection: str) -> AsyncIterator[Search]:
     """The search over HTTP."""
-    limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+    connector, patience = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(url, connector=connector, timeout=patience) as client:
 
         async def search(text: str) -> None:
             body = {"query": text, "collection": collection, "top_k": TOP_K}
-            response = await client.post("/v1/search", json=body)
-            response.raise_for_status()
+            async with client.post("/v1/search", json=body) as response:
+                response.raise_for_status()
+                await response.read()
 
         yield search
 

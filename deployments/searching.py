@@ -15,7 +15,7 @@ from smartypants.caching.keys import Models, search_key
 from smartypants.caching.results import ResultCache
 from smartypants.choices import BUSY, Choice
 from smartypants.errors import DeadlineExceeded, Overloaded, Unavailable
-from smartypants.finishing import finish
+from smartypants.finishing import finish, is_instant
 from smartypants.metering.payer import current
 from smartypants.protocols import VectorStore
 from smartypants.querying.recording import Recorder, since
@@ -112,7 +112,12 @@ class Searching:
                 except (Unavailable, DeadlineExceeded) as exc:
                     note.detail = f"the reranker failed: {exc.message}"
                     recorder.skip("rerank", note.detail)
-        hits = await asyncio.to_thread(finish, plan, hits, vectors=self._vectors, recorder=recorder)
+        if is_instant(plan):
+            hits = finish(plan, hits, vectors=self._vectors, recorder=recorder)
+        else:
+            hits = await asyncio.to_thread(
+                finish, plan, hits, vectors=self._vectors, recorder=recorder
+            )
         timings = {step.name: step.ms for step in recorder.steps} | {"total": since(started)}
         return SearchResult(
             tuple(hits),

@@ -39,5 +39,11 @@ def finish(
     return [replace(hit, explanation=_explained(hit) if options.explain else {}) for hit in hits]
 
 
+def is_instant(plan: SearchPlan) -> bool:
+    """Whether `finish` neither asks the store nor computes for long."""
+    options = plan.query.options
+    return not (plan.recipe.diversity or options.neighbours or options.parents)
+
+
 def _explained(hit: SearchHit) -> dict[str, float]:
     return {**hit.explanation, **hit.scores, "score": hit.score}
