@@ -24,6 +24,7 @@ from deployments.app import build_app
 from smartypants.ledger.database import connect
 from smartypants.options.serving import Scaling
 from smartypants.settings import ENV_PREFIX, Settings
+from tests.deployments.graphs import deployments_of
 
 ROOT = Path(__file__).parents[2]
 KUBERAY = ROOT / "cluster" / "kuberay"
@@ -257,17 +258,7 @@ def test_ray_knows_every_field_of_the_serve_config() -> None:
 
 
 def test_the_graph_is_what_is_listed(settings: Settings) -> None:
-    found: set[str] = set()
-
-    def walk(part: Any) -> None:
-        deployment = part._bound_deployment
-        found.add(deployment.name)
-        for value in (*deployment.init_args, *deployment.init_kwargs.values()):
-            if hasattr(value, "_bound_deployment"):
-                walk(value)
-
-    walk(build_app(settings))
-    assert found == set(served())
+    assert deployments_of(build_app(settings)) == set(served())
 
 
 def test_the_graph_is_listed_whole() -> None:

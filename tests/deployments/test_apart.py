@@ -23,6 +23,7 @@ from smartypants.protocols import Vectors
 from smartypants.settings import Settings
 from smartypants.types import Chunk, DocumentRef, Query, SearchPlan, SearchResult
 from tests.conftest import free_port
+from tests.deployments.graphs import deployments_of
 
 BOTH = ["query_processor", "embedder"]
 TEXTS = ["Mount Kenya is the second highest mountain in Africa.", "Herrings are small oily fish."]
@@ -33,17 +34,8 @@ def deployment(part: type) -> Any:
 
 
 def parts(**sections: Any) -> set[str]:
-    """The deployments of a graph."""
-    found: set[str] = set()
-
-    def walk(part: Any) -> None:
-        deployment = part._bound_deployment
-        found.add(deployment.name)
-        for value in (*deployment.init_args, *deployment.init_kwargs.values()):
-            if hasattr(value, "_bound_deployment"):
-                walk(value)
-
-    walk(build_app(Settings(**sections)))
+    """Those of the two that a graph has as deployments."""
+    found = deployments_of(build_app(Settings(**sections)))
     return found & {"QueryProcessor", "EmbedderServer"}
 
 
