@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, get_args
 
 import psutil  # type: ignore[import-untyped]
 from rich.console import Console
@@ -27,6 +27,7 @@ from smartypants import ports, wiring
 from smartypants.accelerator import has_gpu
 from smartypants.errors import SetupError
 from smartypants.ledger import jobs
+from smartypants.options.serving import Separable
 from smartypants.settings import Settings
 from smartypants.telemetry import configure_logs
 
@@ -40,6 +41,8 @@ NO_LLM: Final = {"kind": "openai", "api_base": "http://127.0.0.1:9/v1"}
 """An endpoint that nobody asks: the graph starts without an engine."""
 AT_REST: Final = {"idle_s": 0.0}
 """Of the ingest program: it ends with its job, since it takes CPU time even while it waits."""
+APART: Final = get_args(Separable)
+"""What can have replicas of its own."""
 SEARCH_PARTS: Final = ("ledger", "vector_store", "embedder", "job_runner")
 
 _HTTP_PORT = 8600

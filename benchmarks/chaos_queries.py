@@ -77,12 +77,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help=f"default: {ROUNDS}")
     parser.add_argument("--apart", action="store_true", help="query processor and embedder apart")
     options = parser.parse_args()
-    apart = ("query_processor", "embedder") if options.apart else ()
+    apart = _common.APART if options.apart else ()
     targets = (*TARGETS, *(TARGETS_APART if options.apart else ()))
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     data = _beir.load(_common.DATA / "xquad")
     with _common.data_dir(options.reuse) as folder:
-        settings = _common.own_settings(folder / "site", serve={"apart": apart})
+        settings = _common.own_settings(folder / "site")
         corpus = folder / "documents"
         _beir.write_corpus(data.corpus, corpus)
         environment = whereabouts(settings) | {"SMARTYPANTS_SERVE__APART": json.dumps(apart)}

@@ -24,7 +24,6 @@ from smartypants.settings import Settings
 
 LEVELS = (1, 16)
 SECONDS, QUICK_SECONDS = 10.0, 4.0
-APART = ["query_processor", "embedder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ VARIANTS = (
         "Serve's controller twice a second, not ten times",
         {"RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5"},
     ),
-    Variant("apart", "query processor and embedder apart", {}, {"serve": {"apart": APART}}),
+    Variant("apart", "query processor and embedder apart", {}, {"serve": {"apart": _common.APART}}),
     Variant("unbatched", "no batching across requests", {}, {"serve": {"max_batch_requests": 1}}),
     Variant("as_it_is_again", "as it is, again"),
 )

@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations` here: Serve reads the annotations of typed arguments.
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ray import serve
@@ -20,7 +21,7 @@ from smartypants import wiring
 from smartypants.accelerator import has_gpu
 from smartypants.auth.exposure import check_cluster
 from smartypants.ledger.database import migrate
-from smartypants.options.serving import Scaling
+from smartypants.options.serving import Scaling, Separable
 from smartypants.settings import Settings
 
 
@@ -29,10 +30,7 @@ def build_app(settings: Settings) -> Application:
     runner. The query processor and the embedder live inside of who asks them, or apart."""
     chosen = settings.serve
     gpus = _gpus(settings)
-    apart = chosen.apart
-    if apart is None:
-        has_gpu_of_its_own = EmbedderServer in gpus or chosen.embedder.num_gpus
-        apart = frozenset({"embedder"} if has_gpu_of_its_own else ())
+    apart = _apart(settings, gpus)
 
     def deployment(cls: type, scaling: Scaling) -> Any:
         return _autoscaled(cls, scaling, gpus=gpus.get(cls, 0.0))
@@ -78,6 +76,13 @@ def _gpus(settings: Settings) -> dict[type, float]:
         span = settings.llm.tensor_parallel_size
         gpus[LLMServer] = 0.6 if span == 1 else float(span)
     return gpus
+
+
+def _apart(settings: Settings, gpus: Mapping[type, float]) -> Collection[Separable]:
+    """The parts with replicas of their own."""
+    if settings.serve.apart is not None:
+        return settings.serve.apart
+    return ["embedder"] if EmbedderServer in gpus or settings.serve.embedder.num_gpus else []
 
 
 def _autoscaled(cls: type, scaling: Scaling, *, gpus: float) -> Any:

@@ -84,6 +84,8 @@ def _name(kind: Any) -> str:
     if isinstance(kind, str):
         return f"`{kind}`"
     inner = get_args(kind)
+    if get_origin(kind) is frozenset:
+        return f"list of {' or '.join(map(_name, get_args(inner[0])))}"
     if inner and not isinstance(kind, type):
         return _name(inner[0])
     return {"dict": "map", "Path": "path", "int": "integer", "float": "number"}.get(
