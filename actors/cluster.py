@@ -11,7 +11,7 @@ from typing import Any
 import ray
 import structlog
 
-from smartypants import machine
+from smartypants import machine, ports
 from smartypants.errors import SetupError
 from smartypants.settings import Settings
 
@@ -23,7 +23,8 @@ ENVIRONMENT = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_worker_niceness": "0",  # niced workers starve beside anything else on the machine
-    # The proxy's default of 5 s, three times, is short while a model loads beside it.
+    # The proxy's defaults (30 s to start, 5 s three times) are short while a model loads beside it.
+    "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "60",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
     # A pipeline that was killed keeps its share of the CPUs for so long, by default 180 s; those
@@ -136,6 +137,11 @@ def _embedded_parts(settings: Settings) -> list[str]:
 
 def _local_environment(settings: Settings) -> dict[str, str]:
     folder = scratch_dir(settings) / "ha"
+    # HAProxy opens all of them, those that nothing asks too.
+    port = {
+        offset: str(ports.first_free(settings.http.port + offset, "0.0.0.0"))  # noqa: S104 - as HAProxy does
+        for offset in (404, 500, 1101, 1500)
+    }
     return {
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # nobody else routes to us here
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
@@ -143,8 +149,8 @@ def _local_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(settings.http.port + 1101),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(settings.http.port + 404),
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(settings.http.port + 500),
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(settings.http.port + 1500),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": port[1101],
+        "RAY_SERVE_HAPROXY_STATS_PORT": port[404],
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": port[500],
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": port[1500],
     }

@@ -47,7 +47,6 @@ SEARCH_PARTS: Final = ("ledger", "vector_store", "embedder", "job_runner")
 
 _HTTP_PORT = 8600
 _VECTOR_PORT = 19700
-_HAPROXY_STATS = 404
 _POLL_S = 0.2
 
 
@@ -123,18 +122,11 @@ def own_settings(folder: Path, **sections: Any) -> Settings:
     sections.setdefault("cache", {"kind": "none", "query_vectors": 0})
     return Settings(
         data_dir=folder,
-        http={"port": _free_port(_HTTP_PORT, _HAPROXY_STATS)},
-        vectors={"embedded_port": _free_port(_VECTOR_PORT)},
+        http={"port": ports.first_free(_HTTP_PORT)},
+        vectors={"embedded_port": ports.first_free(_VECTOR_PORT)},
         log={"level": "error"},
         **sections,
     )
-
-
-def _free_port(first: int, *offsets: int) -> int:
-    port = first
-    while any(ports.in_use(port + offset) for offset in (0, *offsets)):
-        port += 1
-    return port
 
 
 @contextmanager

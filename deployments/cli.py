@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -118,10 +119,11 @@ def _detached(settings: Settings, *, wait: bool, as_json: bool) -> None:
 
     here = runtime.running(settings)
     log = settings.data_dir.absolute() / "logs" / "up.log"
-    if here is None:
-        checks.preflight(settings)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        before = output.tell()
+        if here is None:
+            checks.preflight(settings)
             child = subprocess.Popen(
                 [sys.executable, "-m", "deployments.cli", "up"],
                 stdin=subprocess.DEVNULL,
@@ -129,16 +131,20 @@ def _detached(settings: Settings, *, wait: bool, as_json: bool) -> None:
                 stderr=output,
                 start_new_session=True,
             )
-        alive = lambda: child.poll() is None  # noqa: E731
-    else:
-        alive = lambda: _alive(here.pid)  # noqa: E731
+
+    def check() -> None:
+        alive = _alive(here.pid) if here is not None else child.poll() is None
+        if not alive:
+            raise SetupError(
+                f"The system ended while it was starting. {_last_error(log, before)}",
+                f"Its log is {log}.",
+            )
+
     url = runtime.url(settings)
     started = time.monotonic()
     needed = () if wait else ("ledger", "vector_store", "job_runner")
     with err.status("Starting …") as spinner:
-        wait_until_ready(
-            url, lambda parts: _say(spinner, parts), parts=needed, alive=alive, log=str(log)
-        )
+        wait_until_ready(url, lambda parts: _say(spinner, parts), parts=needed, check=check)
     _announce(settings, url, time.monotonic() - started, as_json=as_json)
 
 
@@ -163,6 +169,13 @@ def _announce(settings: Settings, url: str, seconds: float, *, as_json: bool) ->
     out.print('  smartypants search "…"       find passages')
     out.print('  smartypants ask "…"          get a cited answer')
     out.print("  smartypants down             stop")
+
+
+def _last_error(log: Path, start: int) -> str:
+    """The last error in a log from a byte on, else its end."""
+    said = " ".join(log.read_bytes()[start:].decode(errors="replace").split())
+    found = said.rfind("Error: ")
+    return said[-500:] if found < 0 else said[found : found + 500]
 
 
 def _alive(pid: int) -> bool:

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from smartypants.errors import PortTaken
 
+_FIRST, _END = 1024, 65536
+
 
 def in_use(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether something listens there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0  # noqa: S104 - compared, not listened on
+    """Whether no server could listen there: another does, or a connection goes out by it."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            return exc.errno == errno.EADDRINUSE
+        return False
+
+
+def first_free(port: int, host: str = "127.0.0.1") -> int:
+    """This port, or the next above it where a server can listen; 1024 comes after 65535."""
+    first = port if port < _END else port - _END + _FIRST
+    return next(
+        one for one in chain(range(first, _END), range(_FIRST, first)) if not in_use(one, host)
+    )
 
 
 def check_free(port: int, setting: str, host: str = "127.0.0.1") -> None:
-    """Raises `PortTaken`, which names the setting, if something listens there."""
+    """Raises `PortTaken`, which names the setting, if a server could not listen there."""
     if in_use(port, host):
         raise _taken(port, setting)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from smartypants import models
 from smartypants.ledger.database import connect, migrate
 from smartypants.processes import command_that_dies_with_us
 from smartypants.vectorstores.milvus import MilvusVectorStore
+from tests.ports import free_port
 from tests.servers.postgres import PostgresServer, postgres_server
 from tests.servers.redis import RedisServer, redis_server
 
@@ -151,13 +151,6 @@ def count_tokens(minilm: Path) -> Callable[[str], int]:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def start_milvus(folder: Path, port: int) -> subprocess.Popen[bytes]:

@@ -17,8 +17,8 @@ from smartypants.ledger import collections, commits, documents, generations
 from smartypants.settings import Settings
 from smartypants.types import Chunk, Filters
 from smartypants.vectorstores.milvus import MilvusVectorStore
-from tests.conftest import free_port
 from tests.ledger.conftest import Source
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -26,7 +27,8 @@ from deployments.cli import app
 from smartypants.llms.openai import OpenAILLM
 from smartypants.types import Message, SamplingParams
 from tests.api.chat.client import chat, text
-from tests.conftest import SMOLLM, free_port
+from tests.conftest import SMOLLM
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -34,6 +36,8 @@ ROOT = Path(__file__).parents[1]
 HANDBOOK = ROOT / "examples" / "handbook"
 QUESTIONS = json.loads((ROOT / "examples" / "questions.json").read_text())
 REPLICAS = 2
+HAPROXY_STATISTICS = 404
+"""Added to the HTTP port."""
 UPLOADS = {"limit": 1, "per_s": 86_400, "burst": 10}
 """More than all other tests upload; none comes back while they run."""
 
@@ -86,7 +90,8 @@ def system(tmp_path_factory: pytest.TempPathFactory, smollm: Path) -> Iterator[S
     }
     system = System(f"http://127.0.0.1:{port}", environment)
     try:
-        assert system.run_apart("up", "--detach")["url"] == system.url
+        with socket.create_server(("127.0.0.1", port + HAPROXY_STATISTICS)):  # it takes another
+            assert system.run_apart("up", "--detach")["url"] == system.url
         system.run_apart("ingest", str(HANDBOOK), "--wait")
         yield system
     finally:

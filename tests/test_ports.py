@@ -10,7 +10,7 @@ import pytest
 
 from smartypants import ports
 from smartypants.errors import PortTaken
-from tests.conftest import free_port
+from tests.ports import free_port
 
 HOLD = """
 import sys
@@ -74,3 +74,21 @@ def test_it_is_held_until_the_block_ends() -> None:
         late.communicate()
     with ports.claimed(port, "http.port"):
         pass
+
+
+def test_the_next_that_is_free() -> None:
+    port = free_port()
+    assert ports.first_free(port) == port
+    with socket.create_server(("127.0.0.1", port)):
+        found = ports.first_free(port, "0.0.0.0")
+        assert port < found < port + 100
+    assert 1024 <= ports.first_free(65536 + 500) < 65536
+
+
+def test_a_port_that_a_connection_goes_out_by_is_in_use() -> None:
+    """A server can't listen there, though nobody answers."""
+    with (
+        socket.create_server(("127.0.0.1", free_port())) as server,
+        socket.create_connection(server.getsockname()) as connection,
+    ):
+        assert ports.in_use(connection.getsockname()[1])

@@ -20,7 +20,7 @@ from smartypants.ledger.documents import Document
 from smartypants.progress import Progress
 from smartypants.settings import Settings
 from smartypants.types import Filters
-from tests.conftest import free_port
+from tests.ports import free_port
 
 
 class Watcher:

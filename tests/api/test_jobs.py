@@ -19,7 +19,7 @@ from smartypants.ledger.jobs import Wanted
 from smartypants.ledger.schema import jobs as table
 from tests.api.test_documents import NOTE, index, upload
 from tests.api.test_search import events
-from tests.conftest import free_port
+from tests.ports import free_port
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from smartypants.options.answering import LLMSettings
 from smartypants.types import Message
 from tests.api.conftest import LLM, WORDS
 from tests.auth.conftest import key_of, required, served
-from tests.conftest import free_port
+from tests.ports import free_port
 
 TEXT = "".join(WORDS)
 ASK = [{"role": "user", "content": "How long?"}]

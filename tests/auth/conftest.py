@@ -25,7 +25,7 @@ from smartypants.auth.settings import AuthSettings
 from smartypants.ledger import api_keys, users
 from tests.api.conftest import backend, ledger_url, model_folder, services  # noqa: F401
 from tests.canaries import canary
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.servers.oidc import OidcServer, oidc_server
 
 AUDIENCE = "urn:smartypants:api"

@@ -14,7 +14,7 @@ from smartypants.caching.counters import CacheCounters
 from smartypants.caching.redis import RedisStore
 from smartypants.errors import SetupError
 from tests.canaries import canary
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.servers.redis import RedisServer, redis_server
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ from smartypants.api.services import Services
 from smartypants.ledger import collections
 from tests.api.conftest import backend, ledger_url, model_folder, services  # noqa: F401
 from tests.auth.conftest import served
-from tests.conftest import free_port
+from tests.ports import free_port
 
 
 def test_status_has_every_collection(

@@ -22,8 +22,8 @@ from smartypants.ledger.commits import Indexed
 from smartypants.protocols import Vectors
 from smartypants.settings import Settings
 from smartypants.types import Chunk, DocumentRef, Query, SearchPlan, SearchResult
-from tests.conftest import free_port
 from tests.deployments.graphs import deployments_of
+from tests.ports import free_port
 
 BOTH = ["query_processor", "embedder"]
 TEXTS = ["Mount Kenya is the second highest mountain in Africa.", "Herrings are small oily fish."]
@@ -95,6 +95,7 @@ def fill(settings: Settings) -> None:
 @pytest.mark.timeout(600)
 def test_a_search_by_replicas_of_their_own(settings: Settings) -> None:
     async def search() -> tuple[SearchResult, Vectors, str]:
+        serve.start(proxy_location="Disabled")  # another test may have its ports
         embedder = deployment(EmbedderServer).bind(settings)
         finds = deployment(Retriever).bind(settings, embedder)
         retriever: Any = serve.run(finds, name="r", route_prefix=None)

@@ -56,6 +56,7 @@ def settings(tmp_path: Path, runner: asyncio.Runner) -> Iterator[Settings]:
     path = f"{tmp_path / 'plugins'}:{root}"
     environment = {"env_vars": {"PYTHONPATH": path}}
     cluster.init_local(num_cpus=2, include_dashboard=False, runtime_env=environment)
+    serve.start(proxy_location="Disabled")  # another test may have its ports
     chosen = RerankerSettings(kind="noting", model=str(tmp_path), max_batch_requests=4)
     yield Settings(data_dir=tmp_path, reranker=chosen)
 

@@ -19,7 +19,7 @@ from smartypants.ledger.engines import connect as open_engine
 from smartypants.ledger.failures import LedgerPool
 from smartypants.ledger.schema import collections as table
 from tests.canaries import canary
-from tests.conftest import free_port
+from tests.ports import free_port
 from tests.servers.postgres import LOCKED_ROLE, PostgresServer
 
 PASSWORD = canary("correct horse")

@@ -21,8 +21,8 @@ from smartypants.limits.settings import LimitSettings, Rate
 from smartypants.limits.store import LimitStore, MemoryLimits
 from smartypants.options.serving import HttpSettings
 from tests.auth.conftest import key_of, required, served
-from tests.conftest import free_port
 from tests.limits.children import open_store
+from tests.ports import free_port
 
 WRONG = {"Authorization": "Bearer sp_0000000000000000_wrong"}
 PROXIES = ("10.0.0.0/8",)

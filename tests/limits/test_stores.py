@@ -17,8 +17,8 @@ from smartypants.limits import redis as limits_redis
 from smartypants.limits.redis import RedisLimits
 from smartypants.limits.rules import Charge, Quota, Rate, Rule
 from smartypants.limits.store import LimitStore, MemoryLimits
-from tests.conftest import free_port
 from tests.limits.children import TRIES, open_store, take
+from tests.ports import free_port
 from tests.servers.redis import RedisServer, redis_server
 
 NOW = 30_000_000.25

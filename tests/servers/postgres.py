@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from smartypants.ledger.database import connect, migrate
 from smartypants.ledger.schema import metadata
+from tests.ports import free_port
 
 START_TIMEOUT_S = 60.0
 ROLE = "smartypants"
@@ -138,7 +138,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             raise RuntimeError(f"initdb failed: {made.stderr}")
         rules = data / "pg_hba.conf"
         rules.write_text(f"host all {LOCKED_ROLE} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
-        port = _free_port()
+        port = free_port()
         options = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
         place = ["-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder]
         with (folder / "log").open("wb") as output:
@@ -186,10 +186,3 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}")
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -19,7 +19,8 @@ from smartypants.types import Chunk, Filters
 from smartypants.vectorstores._milvus_rows import ATTRIBUTES
 from smartypants.vectorstores._milvus_schema import indexes, schema
 from smartypants.vectorstores.milvus import MilvusVectorStore
-from tests.conftest import free_port, start_milvus
+from tests.conftest import start_milvus
+from tests.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -14,8 +14,8 @@ from smartypants.api.services import Services
 from smartypants.chatting.settings import ChatSettings
 from tests.api.chat.client import Script
 from tests.auth.conftest import served
-from tests.conftest import free_port
 from tests.ledger.conftest import Source
+from tests.ports import free_port
 
 QUICK = ChatSettings(grace_s=0.5, ping_s=0.2, timeout_s=30.0, lease_s=2.0)
 Serve = Callable[..., str]

@@ -19,7 +19,7 @@ from smartypants.ledger.chat_schema import turns as table
 from tests.api.chat.client import WORDS, Script, chat, text, whole
 from tests.api.chat.conftest import QUICK, Serve, wait_until
 from tests.auth.conftest import served
-from tests.conftest import free_port
+from tests.ports import free_port
 
 LAST = len(WORDS) + 3
 """Accepted, the words, a citation, the end."""
