@@ -36,7 +36,8 @@ class HttpSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(
         8000,
-        description="Port to listen on. HAProxy takes four more from 404 above it on, or the next that are free.",
+        description="Port to listen on. HAProxy takes four more, the first free ones from 404 above "
+        "it on.",
     )
     max_body_bytes: PositiveInt = Field(
         64 * 2**20, description="Largest request body; a larger one answers 413."
