@@ -36,7 +36,7 @@ class HttpSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(
         8000,
-        description="Port to listen on. HAProxy takes four more, the first free ones from 404 above "
+        description="Port to listen on. HAProxy takes four more, the first free from 404 above "
         "it on.",
     )
     max_body_bytes: PositiveInt = Field(
