@@ -11,7 +11,7 @@ from typing import Any
 import ray
 import structlog
 
-from smartypants import machine, ports
+from smartypants import machine, ports, processes
 from smartypants.errors import SetupError
 from smartypants.settings import Settings
 
@@ -80,19 +80,22 @@ def start(settings: Settings) -> None:
 
 
 def init_local(**options: Any) -> None:
-    """Start a Ray of our own by `ray.init(**options)`; once more where it did not come up.
+    """Start a Ray of our own by `ray.init(**options)`; up to twice more where it did not come up.
 
     Ray gives its own processes 30 s, which is short beside other work.
     """
-    for last in (False, True):
+    for last in (False, False, True):
+        before = processes.children()
         try:
             ray.init(address="local", log_to_driver=False, **options)
             return
         except Exception as exc:
+            # Ray leaves them to run beside the next ones, and would end them with this process.
+            left = processes.end(processes.children() - before)
             ray.shutdown()
             if last:
                 raise
-            log.warning("ray_start_failed", error=str(exc))
+            log.warning("ray_start_failed", error=str(exc), left=left)
 
 
 def refuse_embedded_parts(settings: Settings) -> None:

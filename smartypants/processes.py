@@ -1,4 +1,4 @@
-"""Child processes that never outlive us."""
+"""Child processes: such as never outlive us, and what a failed start left."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+import psutil  # type: ignore[import-untyped]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -26,6 +30,22 @@ def command_that_dies_with_us(*command: str) -> list[str]:
     ignores SIGINT, and so would its children.
     """
     return [sys.executable, "-m", "smartypants.processes", *command]
+
+
+def children() -> set[psutil.Process]:
+    """Those of this process, and theirs."""
+    return set(psutil.Process().children(recursive=True))
+
+
+def end(found: Iterable[psutil.Process]) -> list[str]:
+    """Kill processes; what each was and what it was doing, such as `raylet: sleeping`."""
+    said = []
+    for process in found:
+        with suppress(psutil.NoSuchProcess):  # it was quicker
+            said.append(f"{process.name()}: {process.status()}")
+            process.kill()
+    psutil.wait_procs(found, timeout=10)
+    return sorted(said)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,21 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
 # Hangs at its first start, as Ray's control service has been seen to do; then it is the real one.
 CONTROL_SERVICE = """#!/bin/sh
-if mkdir "{once}" 2>/dev/null; then exec sleep 600; fi
+if mkdir "{once}" 2>/dev/null; then echo $$ >"{once}/pid"; exec sleep 600; fi
 exec "{real}" "$@"
 """
 
 PROGRAM = """
 import sys
+import psutil
 import ray
 from ray._private import services
 from actors.cluster import init_local
 
 services.GCS_SERVER_EXECUTABLE = sys.argv[1]
 init_local(num_cpus=1, include_dashboard=False)
+with open(sys.argv[2]) as file:
+    print("left" if psutil.pid_exists(int(file.read())) else "ended")
 print(ray.cluster_resources()["CPU"])
 ray.shutdown()
 """
@@ -38,7 +41,7 @@ def test_a_start_that_hung(tmp_path: Path) -> None:
     )
     script.chmod(0o700)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, script],
+        [sys.executable, "-c", PROGRAM, script, tmp_path / "hung" / "pid"],
         capture_output=True,
         text=True,
         timeout=240,
@@ -46,5 +49,6 @@ def test_a_start_that_hung(tmp_path: Path) -> None:
         env=os.environ | {"RAY_gcs_server_port_wait_time_s": "3"},
     )
     assert (tmp_path / "hung").exists()
-    assert done.stdout.splitlines()[-1:] == ["1.0"], done.stderr
+    assert done.stdout.splitlines()[-2:] == ["ended", "1.0"], done.stderr
     assert "ray_start_failed" in done.stdout + done.stderr
+    assert "sleep: sleeping" in done.stdout + done.stderr
