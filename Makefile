@@ -11,6 +11,8 @@ SERVERS := tests/servers/node_modules/.installed
 EXTRA ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 # CPU builds of torch come from a folder of wheels where pip has one, else from torch's own index.
 TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend $(if $(filter gpu,$(EXTRA)),auto,cpu))
+# Ray starts many processes; each would compile all that it imports where nothing is kept.
+export PYTHONDONTWRITEBYTECODE :=
 UV := VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_LINK_MODE=hardlink $(BIN)/uv
 
 .PHONY: help install demo run stop servers test lint audit format bench docs clean
