@@ -140,11 +140,10 @@ def _embedded_parts(settings: Settings) -> list[str]:
 
 def _local_environment(settings: Settings) -> dict[str, str]:
     folder = scratch_dir(settings) / "ha"
-    # HAProxy opens all of them, those that nothing asks too.
-    port = {
-        offset: str(ports.first_free(settings.http.port + offset, "0.0.0.0"))  # noqa: S104 - as HAProxy does
-        for offset in (404, 500, 1101, 1500)
-    }
+
+    def port(offset: int) -> str:  # HAProxy opens all of them, those that nothing asks too
+        return str(ports.first_free(settings.http.port + offset, "0.0.0.0"))  # noqa: S104 - as it does
+
     return {
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "0",  # nobody else routes to us here
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
@@ -152,8 +151,8 @@ def _local_environment(settings: Settings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
-        "RAY_SERVE_HAPROXY_METRICS_PORT": port[1101],
-        "RAY_SERVE_HAPROXY_STATS_PORT": port[404],
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": port[500],
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": port[1500],
+        "RAY_SERVE_HAPROXY_METRICS_PORT": port(1101),
+        "RAY_SERVE_HAPROXY_STATS_PORT": port(404),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": port(500),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": port(1500),
     }

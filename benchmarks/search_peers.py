@@ -28,7 +28,6 @@ import asyncio
 import itertools
 import json
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -42,13 +41,14 @@ from benchmarks._beir import Passage, RetrievalSet
 from benchmarks._common import Figures
 from benchmarks._search_apis import Api, Peer, Place
 from benchmarks.search import LEVELS, QUICK_SECONDS, SECONDS, WARM_UP_S, Load, closed_loop
-from smartypants import wiring
+from smartypants import ports, wiring
 from smartypants.errors import SetupError
 from smartypants.settings import Settings
 
 PEERS = {"haystack": _search_apis.haystack(), "txtai": _search_apis.txtai()}
 QUICK_QUESTIONS = 100
 ASKED_AT_ONCE = 8
+_PORT = 8700
 ONE_CHUNK = 16_384
 """Tokens, more than a passage has. The model reads the first 256 of them, whoever serves."""
 
@@ -135,7 +135,7 @@ def theirs(name: str, peer: Peer, place: Place, plan: Plan, processes: int) -> O
     urls = []
     with ExitStack() as servers:
         for number in range(processes):
-            port = _free_port()
+            port = ports.first_free(_PORT)
             urls.append(f"http://127.0.0.1:{port}")
             server = _peers.serving(
                 peer.command(place, port),
@@ -197,13 +197,6 @@ def summary(outcomes: Mapping[str, Outcome]) -> Figures:
         best = max(outcomes[name].loads[clients].rps for name in outcomes if name != "ours")
         figures[f"search_peers.over_best_peer@{clients}"] = load.rps / best
     return figures
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _table(outcomes: Mapping[str, Outcome], plan: Plan) -> Table:

@@ -119,11 +119,11 @@ def _detached(settings: Settings, *, wait: bool, as_json: bool) -> None:
 
     here = runtime.running(settings)
     log = settings.data_dir.absolute() / "logs" / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        before = output.tell()
-        if here is None:
-            checks.preflight(settings)
+    before = log.stat().st_size if log.exists() else 0
+    if here is None:
+        checks.preflight(settings)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
             child = subprocess.Popen(
                 [sys.executable, "-m", "deployments.cli", "up"],
                 stdin=subprocess.DEVNULL,
@@ -173,7 +173,8 @@ def _announce(settings: Settings, url: str, seconds: float, *, as_json: bool) ->
 
 def _last_error(log: Path, start: int) -> str:
     """The last error in a log from a byte on, else its end."""
-    said = " ".join(log.read_bytes()[start:].decode(errors="replace").split())
+    written = log.read_bytes()[start:] if log.exists() else b""
+    said = " ".join(written.decode(errors="replace").split())
     found = said.rfind("Error: ")
     return said[-500:] if found < 0 else said[found : found + 500]
 
